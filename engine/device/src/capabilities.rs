@@ -1,0 +1,51 @@
+//! What a device can do, as data.
+
+/// The backend a device belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// UDP sockets.
+    Udp,
+    /// The in-process fabric.
+    Loopback,
+}
+
+impl DeviceKind {
+    /// The name used in addresses and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Loopback => "loopback",
+        }
+    }
+}
+
+/// What a device can do. A driver adapts to these instead of asking which device it has.
+#[derive(Clone, Debug)]
+pub struct Capabilities {
+    /// The backend.
+    pub kind: DeviceKind,
+    /// The largest datagram, header and payload, that can be sent and received, in bytes.
+    pub max_datagram_bytes: usize,
+    /// How many paths this device can tell apart, 1 to 256.
+    pub paths: u16,
+    /// Whether marks of congestion (ECN) can be sent and seen.
+    pub ecn: bool,
+    /// Segmentation offload on transmit: what one train may be.
+    pub transmit_offload: Option<Offload>,
+    /// Whether arrivals are coalesced below this device, so that one receive yields many.
+    pub receive_offload: bool,
+    /// How many bytes of arrivals can wait unpolled before the device drops, as far as is known.
+    pub receive_capacity_bytes: usize,
+    /// What a remote [`Device::resolve_source`](crate::Device::resolve_source) needs to find this
+    /// device's main address; 0 where the source of a datagram is enough.
+    pub locator: u16,
+}
+
+/// Limits of one segmentation-offload train.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offload {
+    /// Most datagrams in a train.
+    pub max_segments: usize,
+    /// Most bytes in a train, headers included.
+    pub max_bytes: usize,
+}

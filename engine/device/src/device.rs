@@ -1,0 +1,163 @@
+//! The one trait that every device implements, and the plain values that cross it.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::{Address, Capabilities, DeviceError, Waker};
+
+/// An unreliable datagram device, driven by one thread at a time.
+///
+/// The calls of one turn of a driver loop, in order: [`poll`](Self::poll),
+/// [`bytes`](Self::bytes) for each arrival, [`release`](Self::release),
+/// [`transmit`](Self::transmit); [`wait`](Self::wait) when there is nothing to do. None of them
+/// but `wait` blocks.
+pub trait Device: Send + fmt::Debug {
+    /// What this device can do. Constant for the device's life.
+    fn capabilities(&self) -> &Capabilities;
+
+    /// The address that remote endpoints resolve to reach this device.
+    fn local_address(&self) -> Address;
+
+    /// Turns a remote endpoint's address into a route. The same address gives the same route.
+    fn resolve(&mut self, address: &Address) -> Result<RouteId, DeviceError>;
+
+    /// The route back to the sender of an arrival of the last [`poll`](Self::poll).
+    ///
+    /// `locator` is what the remote device named as [`Capabilities::locator`]: where, relative to
+    /// the arrival's source, its main address is (for UDP, the port). Zero means the source itself.
+    fn resolve_source(&mut self, source: SourceId, locator: u16) -> Result<RouteId, DeviceError>;
+
+    /// The address behind a route of this device.
+    fn address_of(&self, route: RouteId) -> Option<Address>;
+
+    /// Sends a prefix of `batch`, and returns how many were taken. Fewer than all means that the
+    /// device is full for now: offer the rest again later.
+    ///
+    /// An error means that nothing was taken. [`TooLarge`](DeviceError::TooLarge) and
+    /// [`UnknownRoute`](DeviceError::UnknownRoute) are about the first of the batch; further back
+    /// in the batch, such a datagram ends the prefix.
+    ///
+    /// Neighbours in the batch with the same route, path and total length (the last may be
+    /// shorter) travel as one train where the device has segmentation offload.
+    fn transmit(&mut self, batch: &[Outgoing<'_>]) -> Result<usize, DeviceError>;
+
+    /// Appends the datagrams that have arrived to `arrivals`, up to a batch of the device's own
+    /// choosing, and returns how many. Never blocks.
+    ///
+    /// While too much of the receive memory is held, see [`release`](Self::release), nothing is
+    /// appended, and [`wait`](Self::wait) may return at once.
+    fn poll(&mut self, arrivals: &mut Vec<Arrival>) -> Result<usize, DeviceError>;
+
+    /// The bytes of an arrival that has not been released yet: header, then payload.
+    fn bytes(&self, arrival: &Arrival) -> &[u8];
+
+    /// Gives the arrivals' memory back to the device.
+    fn release(&mut self, arrivals: &[Arrival]);
+
+    /// Sleeps until something arrives, the [`Waker`] is used, or `timeout` is over (`None`: for as
+    /// long as it takes). It may return early.
+    fn wait(&mut self, timeout: Option<Duration>) -> Result<(), DeviceError>;
+
+    /// A handle with which any thread ends a [`wait`](Self::wait), now or the next one.
+    fn waker(&self) -> Waker;
+}
+
+impl<D: Device + ?Sized> Device for Box<D> {
+    fn capabilities(&self) -> &Capabilities {
+        (**self).capabilities()
+    }
+
+    fn local_address(&self) -> Address {
+        (**self).local_address()
+    }
+
+    fn resolve(&mut self, address: &Address) -> Result<RouteId, DeviceError> {
+        (**self).resolve(address)
+    }
+
+    fn resolve_source(&mut self, source: SourceId, locator: u16) -> Result<RouteId, DeviceError> {
+        (**self).resolve_source(source, locator)
+    }
+
+    fn address_of(&self, route: RouteId) -> Option<Address> {
+        (**self).address_of(route)
+    }
+
+    fn transmit(&mut self, batch: &[Outgoing<'_>]) -> Result<usize, DeviceError> {
+        (**self).transmit(batch)
+    }
+
+    fn poll(&mut self, arrivals: &mut Vec<Arrival>) -> Result<usize, DeviceError> {
+        (**self).poll(arrivals)
+    }
+
+    fn bytes(&self, arrival: &Arrival) -> &[u8] {
+        (**self).bytes(arrival)
+    }
+
+    fn release(&mut self, arrivals: &[Arrival]) {
+        (**self).release(arrivals);
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>) -> Result<(), DeviceError> {
+        (**self).wait(timeout)
+    }
+
+    fn waker(&self) -> Waker {
+        (**self).waker()
+    }
+}
+
+/// A remote endpoint as this device knows it: a small index, dense from zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RouteId(pub u32);
+
+/// Where an arrival came from; valid until the next [`Device::poll`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceId(pub u32);
+
+/// The piece of receive memory that an arrival lies in. Several arrivals can share one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot(pub u32);
+
+/// A datagram to send.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'a> {
+    /// To whom.
+    pub route: RouteId,
+    /// Along which path, below [`Capabilities::paths`] (a larger one is taken modulo it).
+    pub path: u8,
+    /// Whether the network may mark it instead of dropping it (ECT(0)).
+    pub ecn_capable: bool,
+    /// The protocol's header.
+    pub header: &'a [u8],
+    /// What follows the header; may be empty.
+    pub payload: &'a [u8],
+}
+
+impl Outgoing<'_> {
+    /// Header and payload, in bytes.
+    pub fn len(&self) -> usize {
+        self.header.len() + self.payload.len()
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A datagram that has arrived.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// The memory it lies in.
+    pub slot: Slot,
+    /// Where in the slot it starts, in bytes.
+    pub offset: u32,
+    /// Header and payload, in bytes.
+    pub len: u32,
+    /// Its sender, see [`Device::resolve_source`].
+    pub source: SourceId,
+    /// Whether the network marked it (congestion experienced).
+    pub ce: bool,
+}

@@ -1,0 +1,173 @@
+//! Two devices of one backend that know each other's address.
+
+use std::time::{Duration, Instant};
+
+use usrd_device::fault::{FaultConfig, FaultDevice};
+use usrd_device::loopback::{Fabric, LoopbackConfig};
+use usrd_device::pcap::{PcapConfig, PcapDevice};
+use usrd_device::udp::{UdpConfig, UdpDevice};
+use usrd_device::{Address, Arrival, Device, DeviceKind, Outgoing, RouteId};
+
+/// How to make a device.
+#[derive(Clone, Copy)]
+pub(crate) enum Backend {
+    Udp {
+        ip: &'static str,
+        offload: bool,
+    },
+    Loopback,
+    /// Within wrappers that are set to change nothing.
+    Wrapped(&'static Self),
+}
+
+pub(crate) struct Bench {
+    pub(crate) a: End,
+    pub(crate) b: End,
+    pub(crate) to_a: RouteId,
+    pub(crate) to_b: RouteId,
+    pub(crate) kind: DeviceKind,
+}
+
+/// A device, and the patience to wait for what is on its way.
+pub(crate) struct End {
+    pub(crate) device: Box<dyn Device>,
+}
+
+/// A datagram that has no destination yet.
+#[derive(Clone, Copy)]
+pub(crate) struct Traffic<'a>(Outgoing<'a>);
+
+impl Bench {
+    pub(crate) fn new(backend: Backend) -> Self {
+        let fabric = Fabric::new();
+        let mut a = backend.device(&fabric);
+        let mut b = backend.device(&fabric);
+        Self {
+            to_b: a.resolve(&b.local_address()).unwrap(),
+            to_a: b.resolve(&a.local_address()).unwrap(),
+            kind: a.capabilities().kind,
+            a: End { device: a },
+            b: End { device: b },
+        }
+    }
+
+    /// An address where there is no device.
+    pub(crate) fn vacant_address(&self) -> Address {
+        let own = self.a.device.local_address();
+        let (host, _) = own.as_str().rsplit_once(':').unwrap();
+        // Below all ports that are given to who asks for any, and above all loopback devices.
+        Address::new(format!("{host}:{VACANT}"))
+    }
+}
+
+impl Backend {
+    fn device(self, fabric: &Fabric) -> Box<dyn Device> {
+        match self {
+            Self::Udp { ip, offload } => {
+                let config = UdpConfig {
+                    paths: PATHS,
+                    receive_slots: RECEIVE_SLOTS,
+                    offload,
+                    ..UdpConfig::new((ip.parse::<std::net::IpAddr>().unwrap(), 0).into())
+                };
+                Box::new(UdpDevice::bind(&config).expect("sockets on the loopback interface"))
+            }
+            Self::Loopback => {
+                let config = LoopbackConfig {
+                    paths: PATHS,
+                    receive_capacity: RECEIVE_SLOTS,
+                    ..LoopbackConfig::default()
+                };
+                Box::new(fabric.device(config).unwrap())
+            }
+            Self::Wrapped(inner) => {
+                let inner = inner.device(fabric);
+                let faulty = FaultDevice::new(inner, FaultConfig::default()).unwrap();
+                let output = std::io::sink();
+                Box::new(PcapDevice::new(faulty, output, &PcapConfig::default()).unwrap())
+            }
+        }
+    }
+}
+
+impl End {
+    /// Sends everything, however often the device is full.
+    pub(crate) fn send(&mut self, route: RouteId, batch: &[Traffic<'_>]) {
+        let batch: Vec<_> = batch.iter().map(|traffic| traffic.to(route)).collect();
+        let deadline = Instant::now() + DEADLINE;
+        let mut sent = 0;
+        while sent < batch.len() {
+            sent += self.device.transmit(&batch[sent..]).unwrap();
+            assert!(
+                Instant::now() < deadline,
+                "only {sent} of {} were taken",
+                batch.len()
+            );
+        }
+    }
+
+    /// The next `count` datagrams, exactly.
+    pub(crate) fn receive(&mut self, count: usize) -> Vec<Vec<u8>> {
+        let mut received = Vec::new();
+        while received.len() < count {
+            let arrivals = self.arrivals_at_least(1);
+            received.extend(arrivals.iter().map(|a| self.device.bytes(a).to_vec()));
+            self.device.release(&arrivals);
+        }
+        assert_eq!(received.len(), count, "more arrived than was sent");
+        received
+    }
+
+    /// The next `count` arrivals, exactly, for the caller to release.
+    pub(crate) fn arrivals(&mut self, count: usize) -> Vec<Arrival> {
+        let arrivals = self.arrivals_at_least(count);
+        assert_eq!(arrivals.len(), count);
+        arrivals
+    }
+
+    /// At least `least` arrivals.
+    pub(crate) fn arrivals_at_least(&mut self, least: usize) -> Vec<Arrival> {
+        let deadline = Instant::now() + DEADLINE;
+        let mut arrivals = Vec::new();
+        while arrivals.len() < least {
+            if self.device.poll(&mut arrivals).unwrap() == 0 {
+                self.device.wait(Some(Duration::from_millis(10))).unwrap();
+            }
+            assert!(Instant::now() < deadline, "nothing more arrives");
+        }
+        arrivals
+    }
+}
+
+impl<'a> Traffic<'a> {
+    pub(crate) fn new(header: &'a [u8], payload: &'a [u8]) -> Self {
+        Self(Outgoing {
+            route: RouteId(0),
+            path: 0,
+            ecn_capable: true,
+            header,
+            payload,
+        })
+    }
+
+    pub(crate) fn along(mut self, path: u8) -> Self {
+        self.0.path = path;
+        self
+    }
+
+    pub(crate) fn ecn_capable(mut self, capable: bool) -> Self {
+        self.0.ecn_capable = capable;
+        self
+    }
+
+    pub(crate) fn to(self, route: RouteId) -> Outgoing<'a> {
+        Outgoing { route, ..self.0 }
+    }
+}
+
+/// Long enough for a host that is busy with something else.
+const DEADLINE: Duration = Duration::from_secs(20);
+/// Enough for the longest batch of the tests, and quickly used up.
+pub(crate) const RECEIVE_SLOTS: usize = 250;
+const PATHS: u16 = 4;
+const VACANT: u32 = 77;
