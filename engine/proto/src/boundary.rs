@@ -1,0 +1,244 @@
+//! What crosses between the core and its driver, besides commands: arrivals in, transmissions,
+//! placements and events out. No payload byte is among it.
+
+use crate::drop_reason::DropReason;
+use crate::ids::{BounceId, BufferId, BufferRange, PathId, PeerId, Service, Token};
+use crate::wire::MAX_HEADER_BYTES;
+
+/// A datagram that has arrived.
+#[derive(Clone, Copy, Debug)]
+pub struct Inbound<'a> {
+    /// The datagram's first bytes: at least 64, or all of it if it is shorter or is not data. The
+    /// core never looks beyond the header.
+    pub head: &'a [u8],
+    /// The whole datagram, in bytes.
+    pub len: usize,
+    /// Whether the network marked it.
+    pub ce: bool,
+    /// The peer that the sender's address belongs to, if there is one. Only looked at where
+    /// [`wire::origin_locator`](crate::wire::origin_locator) asks for it.
+    pub origin: Option<PeerId>,
+}
+
+/// What became of an arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// Copy its payload, then call
+    /// [`handle_placed`](crate::Endpoint::handle_placed).
+    Place(Placement),
+    /// It has done what it came for.
+    Consumed,
+    /// It has changed nothing but a counter.
+    Dropped(DropReason),
+    /// It changed nothing, and its sender is to be told: send these bytes back to where it came
+    /// from.
+    Reply(Reply),
+}
+
+/// The answer to [`Endpoint::handle_datagram`](crate::Endpoint::handle_datagram).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handled {
+    /// What to do with the datagram.
+    pub disposition: Disposition,
+    /// The peer that this datagram created. From now on its sender's address belongs to it.
+    pub accepted: Option<PeerId>,
+}
+
+/// A header that goes back to a datagram's source, without a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply {
+    bytes: [u8; REPLY_BYTES],
+}
+
+const REPLY_BYTES: usize = 12;
+
+impl Reply {
+    pub(crate) fn new(encode: impl FnOnce(&mut [u8]) -> usize) -> Self {
+        let mut bytes = [0; REPLY_BYTES];
+        let len = encode(&mut bytes);
+        debug_assert_eq!(len, REPLY_BYTES);
+        Self { bytes }
+    }
+
+    /// The datagram.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Payload to be put where it belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// Which message it is part of, for [`handle_placed`](crate::Endpoint::handle_placed).
+    pub message: InboundId,
+    /// Where to.
+    pub destination: Destination,
+    /// Where in the destination, in bytes.
+    pub offset: u64,
+    /// How much of the arrival's payload, from its start, in bytes. Less than all of it where the
+    /// posted buffer is too small.
+    pub len: usize,
+}
+
+/// A message that is arriving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InboundId(pub(crate) u32);
+
+/// Where payload goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// The buffer of a posted receive.
+    Posted(BufferId),
+    /// Memory of the driver's for an unexpected message of `total_len` bytes. It is needed until
+    /// [`Event::BounceFreed`].
+    Bounce {
+        /// Names it until it is freed.
+        id: BounceId,
+        /// How large it has to be.
+        total_len: u64,
+    },
+}
+
+/// An unexpected message has found its receive: copy it over, then call
+/// [`handle_placed`](crate::Endpoint::handle_placed) with `len`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BounceCopy {
+    /// Which message.
+    pub message: InboundId,
+    /// From here, from its start.
+    pub bounce: BounceId,
+    /// To here, from its start.
+    pub buffer: BufferId,
+    /// How much.
+    pub len: u64,
+}
+
+/// A datagram to send: the header that
+/// [`poll_transmit`](crate::Endpoint::poll_transmit) wrote, then the payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// To whom.
+    pub peer: PeerId,
+    /// Along which path.
+    pub path: PathId,
+    /// How much of the header buffer is in use, in bytes.
+    pub header_len: usize,
+    /// What follows the header.
+    pub payload: Option<BufferRange>,
+    /// Whether the network may mark it instead of dropping it.
+    pub ecn_capable: bool,
+}
+
+impl Transmit {
+    /// Header and payload, in bytes.
+    pub fn len(&self) -> usize {
+        self.header_len + self.payload.map_or(0, |range| range.len as usize)
+    }
+
+    /// Never: there is always a header.
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+}
+
+/// Room for the header of a transmission of any kind.
+pub type HeaderBuffer = [u8; MAX_HEADER_BYTES];
+
+/// Something the user, or the driver, is to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A send is over; its buffer is the user's again.
+    SendCompleted {
+        /// The operation.
+        token: Token,
+        /// To whom it was.
+        peer: PeerId,
+        /// How it ended.
+        result: Result<(), SendFailure>,
+    },
+    /// A receive is over; its buffer is the user's again, with what was placed visible in it.
+    RecvCompleted {
+        /// The operation.
+        token: Token,
+        /// Whose message it was.
+        peer: PeerId,
+        /// How the message was carried.
+        service: Service,
+        /// Bytes placed in the buffer.
+        len: u64,
+        /// How it ended.
+        result: Result<(), RecvFailure>,
+    },
+    /// A posted receive was taken back by [`cancel_recv`](crate::Endpoint::cancel_recv).
+    RecvCancelled {
+        /// The operation.
+        token: Token,
+    },
+    /// The peer's context is known: its messages and acknowledgements can come.
+    PeerUp {
+        /// Which.
+        peer: PeerId,
+    },
+    /// The peer's context is gone; everything that was under way with it has completed with an
+    /// error. The next send opens a new one.
+    PeerDown {
+        /// Which.
+        peer: PeerId,
+        /// Why.
+        reason: PeerFailure,
+    },
+    /// A path was judged anew.
+    PathChanged {
+        /// To whom.
+        peer: PeerId,
+        /// Which path.
+        path: PathId,
+        /// What it is now.
+        state: crate::path::PathState,
+    },
+    /// The driver's bounce memory is not needed any more.
+    BounceFreed {
+        /// Which.
+        bounce: BounceId,
+    },
+}
+
+/// Why a context ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PeerFailure {
+    /// It did not answer, for as long as the configuration allows.
+    #[error("the peer does not answer")]
+    Unreachable,
+    /// It lost its context: it restarted, or gave this endpoint up.
+    #[error("the peer has restarted or dropped its state")]
+    Restarted,
+    /// This side closed it.
+    #[error("closed on this side")]
+    Closed,
+}
+
+/// How a send failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendFailure {
+    /// Nothing of the message had left this endpoint: it was certainly not delivered.
+    #[error("not delivered: {0}")]
+    NotSent(PeerFailure),
+    /// Some of the message had left: it may have been delivered, or not.
+    #[error("outcome unknown, the message may have been delivered: {0}")]
+    Unknown(PeerFailure),
+}
+
+/// How a receive failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecvFailure {
+    /// The message was longer than the buffer; the buffer holds its front.
+    #[error("the message has {message_len} bytes, more than the buffer holds; post a larger one")]
+    Truncated {
+        /// The whole message, in bytes.
+        message_len: u64,
+    },
+    /// The sender was lost before all of the message had arrived. The buffer's contents are
+    /// undefined.
+    #[error("the message did not arrive whole: {0}")]
+    Aborted(PeerFailure),
+}

@@ -1,0 +1,121 @@
+//! What the user asks for.
+
+use super::Endpoint;
+use crate::boundary::{Event, PeerFailure};
+use crate::error::{AddPeerError, RecvError, SendError};
+use crate::ids::{BufferId, BufferRange, CompletionLevel, PeerId, Service, Token};
+use crate::message::{OutMessage, PostedRecv};
+use crate::time::Instant;
+use crate::wire::Op;
+
+/// A message to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendRequest {
+    /// Handed back in the completion.
+    pub token: Token,
+    /// How to carry it.
+    pub service: Service,
+    /// What to send; it must stay readable until the completion.
+    pub range: BufferRange,
+    /// When it is complete. UD completes when it is sent.
+    pub level: CompletionLevel,
+}
+
+/// A buffer for one message, from any peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecvRequest {
+    /// Handed back in the completion.
+    pub token: Token,
+    /// Where to place the message; it must stay writable until the completion.
+    pub buffer: BufferId,
+    /// Its size, in bytes.
+    pub len: u64,
+}
+
+/// The longest message: its length and offsets are safe from overflow wherever they are added.
+pub const MAX_MESSAGE_BYTES: u64 = 1 << 48;
+
+impl Endpoint {
+    /// Adds a peer. Nothing is sent before the first message to it.
+    pub fn add_peer(&mut self, now: Instant) -> Result<PeerId, AddPeerError> {
+        let limit = self.shared.config.max_peers;
+        self.begin_peer(now).ok_or(AddPeerError::TooManyPeers { limit })
+    }
+
+    /// Removes a peer. Everything pending with it completes with an error, and its id may come to
+    /// mean another peer.
+    pub fn remove_peer(&mut self, now: Instant, peer: PeerId) {
+        if self.peers.contains(peer.0 as usize) {
+            self.end_context(now, peer.0, PeerFailure::Closed);
+            self.forget_peer(peer.0);
+        }
+    }
+
+    /// Submits a message. An [`Event::SendCompleted`] follows.
+    pub fn send(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        request: SendRequest,
+    ) -> Result<(), SendError> {
+        let limit = self.shared.config.max_pending_messages;
+        let SendRequest { token, service, range, level } = request;
+        let Some(to) = self.peers.get_mut(peer.0 as usize) else {
+            return Err(SendError::UnknownPeer);
+        };
+        if service == Service::Ud && range.len > to.sender.mtu().into() {
+            return Err(SendError::TooLongForUd { max_bytes: to.sender.mtu().into() });
+        }
+        if service == Service::Ud && level == CompletionLevel::Delivered {
+            return Err(SendError::NoReport { service });
+        }
+        if range.len > MAX_MESSAGE_BYTES {
+            return Err(SendError::TooLong { max_bytes: MAX_MESSAGE_BYTES });
+        }
+        if self.shared.messages.len() >= limit as usize {
+            return Err(SendError::TooManyPending { limit });
+        }
+        let message = OutMessage {
+            peer,
+            token: Some(token),
+            service,
+            op: Op::Send,
+            range,
+            level,
+            id: 0,
+            order: 0,
+            cut: 0,
+            all_cut: false,
+            outstanding: 0,
+            reported: false,
+        };
+        to.sender.submit(&mut self.shared, message);
+        self.shared.pending_sends += 1;
+        to.touch(now);
+        self.settle(now, peer.0);
+        Ok(())
+    }
+
+    /// Posts a receive. An [`Event::RecvCompleted`] follows once a message has been placed in it,
+    /// or an [`Event::RecvCancelled`].
+    pub fn post_recv(&mut self, now: Instant, request: RecvRequest) -> Result<(), RecvError> {
+        let limit = self.shared.config.max_posted_receives;
+        if self.matcher.posted() >= limit as usize {
+            return Err(RecvError::TooManyPosted { limit });
+        }
+        let RecvRequest { token, buffer, len } = request;
+        self.matcher.post(PostedRecv { token, buffer, len });
+        self.pair_unexpected(now);
+        Ok(())
+    }
+
+    /// Takes a posted receive back. `false` if there is none, or a message is arriving in it
+    /// already.
+    pub fn cancel_recv(&mut self, token: Token) -> bool {
+        let cancelled = self.matcher.cancel(token);
+        if cancelled {
+            self.shared.events.push_back(Event::RecvCancelled { token });
+        }
+        cancelled
+    }
+}

@@ -1,0 +1,226 @@
+//! Messages are given receives, placed and delivered. Rules M1 to M6.
+
+use super::Endpoint;
+use crate::boundary::{BounceCopy, Disposition, Event, InboundId, RecvFailure};
+use crate::ids::{BounceId, BufferId, BufferRange, CompletionLevel, Service};
+use crate::message::{Binding, InMessage, Match, OutMessage, PostedRecv};
+use crate::peer::receiver::Order;
+use crate::psn::Psn;
+use crate::time::Instant;
+use crate::wire::{Data, DataFlags, Op};
+
+/// Why a message cannot be begun.
+pub(super) enum BindError {
+    /// No receive is posted, and the bounce pool has no room.
+    NoBuffer,
+    /// It claims a place in the order that it cannot have.
+    Impossible,
+}
+
+impl Endpoint {
+    /// A placement, or a copy out of bounce memory, is done, and what it wrote is visible.
+    #[inline]
+    pub fn handle_placed(&mut self, now: Instant, message: InboundId) {
+        let key = message.0;
+        let Some(message) = self.inbound.get_mut(key as usize) else {
+            return;
+        };
+        if !message.placed() {
+            return;
+        }
+        match message.ended {
+            Some(reason) if message.is_unplaced() => self.fail_receive(key, reason),
+            Some(_) => {}
+            None => self.advance(now, key),
+        }
+    }
+
+    /// Begins a message: gives it a posted receive, or bounce memory. Rules M1, M2, M5.
+    pub(super) fn bind(&mut self, now: Instant, index: u32, data: &Data) -> Result<u32, BindError> {
+        let peer = &mut self.peers[index as usize];
+        let order = match data.service {
+            Service::Rd => peer.receiver.order.judge(data.order),
+            Service::Ud | Service::Srd => Order::Next,
+        };
+        let place = match order {
+            Order::Impossible => return Err(BindError::Impossible),
+            Order::Next => self.matcher.take_posted().map(Match::Posted),
+            Order::Early => None,
+        };
+        let place = match place {
+            Some(place) => place,
+            None => {
+                let bounce = self.matcher.take_bounce(data.total_len);
+                self.shared.stats.unexpected_messages += u64::from(bounce.is_some());
+                Match::Bounce(bounce.ok_or(BindError::NoBuffer)?)
+            }
+        };
+        let binding = match place {
+            Match::Posted(recv) => Binding::Posted(recv),
+            Match::Bounce(id) => Binding::Bounce { id, claimed: None },
+        };
+        let numbers = (data.message_id, data.order);
+        let report = data.flags.has(DataFlags::REPORT);
+        let message =
+            InMessage::new(peer.id, data.service, numbers, data.total_len, report, binding);
+        let key = self.inbound.insert(message) as u32;
+        self.queue_for_receive(now, index, key, order, matches!(place, Match::Bounce(_)));
+        Ok(key)
+    }
+
+    /// Enters a new message where it waits for a receive, and lets those behind it follow.
+    fn queue_for_receive(
+        &mut self,
+        now: Instant,
+        index: u32,
+        key: u32,
+        order: Order,
+        bounced: bool,
+    ) {
+        let message = &self.inbound[key as usize];
+        let peer = &mut self.peers[index as usize];
+        if order == Order::Early {
+            peer.receiver.order.wait_early(message.order, key);
+            return;
+        }
+        if bounced {
+            self.matcher.push_unexpected(key);
+        }
+        if message.service == Service::Rd {
+            peer.receiver.order.bound();
+            while let Some(early) = peer.receiver.order.take_early() {
+                self.matcher.push_unexpected(early);
+            }
+            self.pair_unexpected(now);
+        }
+    }
+
+    /// Takes up a packet's payload.
+    #[inline]
+    pub(super) fn place(&mut self, key: u32, data: &Data) -> Disposition {
+        let message = &mut self.inbound[key as usize];
+        let placement = message.place(key, data.offset, data.payload_len);
+        if message.has_arrived() && u64::from(data.payload_len) != data.total_len {
+            let (peer, id) = (message.peer, message.id);
+            self.peers[peer.0 as usize].receiver.end_message(id);
+        }
+        Disposition::Place(placement)
+    }
+
+    /// Gives waiting messages the receives that are posted.
+    pub(super) fn pair_unexpected(&mut self, now: Instant) {
+        while let Some((key, recv)) = self.matcher.pair() {
+            if let Binding::Bounce { id, .. } = self.inbound[key as usize].binding {
+                self.inbound[key as usize].binding = Binding::Bounce { id, claimed: Some(recv) };
+            }
+            self.advance(now, key);
+        }
+    }
+
+    /// Does what comes next for a message, if all that came before is done.
+    fn advance(&mut self, now: Instant, key: u32) {
+        let message = &mut self.inbound[key as usize];
+        if !message.is_placed() {
+            return;
+        }
+        match message.binding {
+            Binding::Posted(recv) => self.deliver_in_order(now, key, recv),
+            Binding::Bounce { claimed: None, .. } => {}
+            Binding::Bounce { id, claimed: Some(recv) } => {
+                message.copying(id, recv);
+                let len = message.total_len.min(recv.len);
+                self.copies.push_back(BounceCopy {
+                    message: InboundId(key),
+                    bounce: id,
+                    buffer: recv.buffer,
+                    len,
+                });
+            }
+            Binding::Copying { id, to } => {
+                message.binding = Binding::Posted(to);
+                self.free_bounce(id);
+                self.deliver_in_order(now, key, to);
+            }
+        }
+    }
+
+    /// Delivers a placed message, unless it is RD and others come before it. Rule M5.
+    fn deliver_in_order(&mut self, now: Instant, key: u32, recv: PostedRecv) {
+        let message = &self.inbound[key as usize];
+        if message.service != Service::Rd || message.detached {
+            return self.deliver(now, key, recv);
+        }
+        let (peer, order) = (message.peer.0 as usize, message.order);
+        if !self.peers[peer].receiver.order.placed(order, key) {
+            return;
+        }
+        self.deliver(now, key, recv);
+        while let Some(next) = self.peers[peer].receiver.order.take_placed() {
+            if let Binding::Posted(recv) = self.inbound[next as usize].binding {
+                self.deliver(now, next, recv);
+            }
+        }
+    }
+
+    fn deliver(&mut self, now: Instant, key: u32, recv: PostedRecv) {
+        let message = self.inbound.remove(key as usize);
+        let fits = message.total_len <= recv.len;
+        self.shared.stats.messages_received += 1;
+        self.shared.events.push_back(Event::RecvCompleted {
+            token: recv.token,
+            peer: message.peer,
+            service: message.service,
+            len: message.total_len.min(recv.len),
+            result: match fits {
+                true => Ok(()),
+                false => Err(RecvFailure::Truncated { message_len: message.total_len }),
+            },
+        });
+        if message.report && !message.detached {
+            self.report(now, &message);
+        }
+    }
+
+    /// Tells the sender that its message is placed and visible: a message of the protocol's own,
+    /// as reliable as any. Rule M6.
+    fn report(&mut self, now: Instant, message: &InMessage) {
+        let Some(peer) = self.peers.get_mut(message.peer.0 as usize) else {
+            return;
+        };
+        let report = OutMessage {
+            peer: message.peer,
+            token: None,
+            service: Service::Srd,
+            op: Op::Delivered,
+            range: BufferRange { buffer: BufferId(0), offset: 0, len: 0 },
+            level: CompletionLevel::Acknowledged,
+            id: message.id,
+            order: 0,
+            cut: 0,
+            all_cut: false,
+            outstanding: 0,
+            reported: false,
+        };
+        peer.sender.submit_report(&mut self.shared, report);
+        self.settle(now, message.peer.0);
+    }
+
+    pub(super) fn free_bounce(&mut self, id: BounceId) {
+        self.matcher.free_bounce(id);
+        self.shared.events.push_back(Event::BounceFreed { bounce: id });
+    }
+
+    /// The first PSN that this peer may not send yet: its share of the receive window, and, while
+    /// nothing is posted, no more than bounce memory could take. Never less than one packet, so
+    /// that a sender can always find out whether it may go on. Rule M3.
+    pub(super) fn credit(&self, index: u32) -> Psn {
+        let peer = &self.peers[index as usize];
+        let config = &self.shared.config;
+        let mtu = u64::from(peer.sender.mtu());
+        let mut packets = config.recv_window_bytes / mtu;
+        if self.matcher.posted() == 0 && !peer.receiver.is_receiving() {
+            packets = packets.min(self.matcher.free_bytes() / mtu);
+        }
+        peer.receiver.credit(packets)
+    }
+}

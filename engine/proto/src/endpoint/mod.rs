@@ -1,0 +1,189 @@
+//! The protocol's state machine. No clock, no sockets, no payload.
+//!
+//! # Call order
+//! Methods come in four kinds:
+//! * *commands*: [`add_peer`](Endpoint::add_peer), [`send`](Endpoint::send),
+//!   [`post_recv`](Endpoint::post_recv), ... by the user;
+//! * *inputs*: [`handle_datagram`](Endpoint::handle_datagram),
+//!   [`handle_placed`](Endpoint::handle_placed), [`handle_timeout`](Endpoint::handle_timeout), by
+//!   the driver, when something has happened;
+//! * *outputs*: [`poll_copy`](Endpoint::poll_copy), [`poll_transmit`](Endpoint::poll_transmit),
+//!   [`poll_event`](Endpoint::poll_event), each until it returns `None`, after commands and inputs;
+//!   then [`poll_timeout`](Endpoint::poll_timeout), which says when to come back;
+//! * *getters*.
+//!
+//! Hand in a whole batch of arrivals, and perform their placements, before polling: ACKs then
+//! answer the batch, and not each packet.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `commands` | what the user asks for |
+//! | `peers` | contexts begin and end |
+//! | `receive` | datagrams come in |
+//! | `deliver` | messages are given receives, placed, delivered |
+//! | `transmit` | datagrams go out |
+//! | `timeout` | time passes |
+
+mod commands;
+mod deliver;
+mod peers;
+mod receive;
+mod timeout;
+mod transmit;
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+use slab::Slab;
+
+use crate::boundary::{BounceCopy, Event};
+use crate::config::{Config, ConfigError};
+use crate::ids::{PathId, PeerId};
+use crate::message::{InMessage, Matcher};
+use crate::peer::Peer;
+use crate::shared::Shared;
+use crate::stats::{EndpointStats, PathStats, PeerStats};
+use crate::time::Instant;
+use crate::timer::TimerWheel;
+
+pub use commands::{MAX_MESSAGE_BYTES, RecvRequest, SendRequest};
+
+/// One endpoint: many peers, one pool of posted receives. See the [module](self) for how to drive
+/// it. Not thread-safe by itself; deterministic: the same configuration and the same calls give the
+/// same results.
+#[derive(Debug)]
+pub struct Endpoint {
+    shared: Shared,
+    peers: Slab<Peer>,
+    inbound: Slab<InMessage>,
+    matcher: Matcher,
+    copies: VecDeque<BounceCopy>,
+    /// Peers that may have data to send, each in turn (deficit round robin).
+    ready: VecDeque<u32>,
+    /// Peers that have something small to say.
+    talking: VecDeque<u32>,
+    timers: TimerWheel,
+    rng: Pcg64Mcg,
+    /// How many contexts were begun: the upper bits of context ids.
+    generation: u8,
+    resets: peers::ResetBudget,
+}
+
+impl Endpoint {
+    /// An endpoint without peers.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        config.validate()?;
+        Ok(Self {
+            peers: Slab::new(),
+            inbound: Slab::new(),
+            matcher: Matcher::new(config.bounce_bytes),
+            copies: VecDeque::new(),
+            ready: VecDeque::new(),
+            talking: VecDeque::new(),
+            timers: TimerWheel::new(),
+            rng: Pcg64Mcg::seed_from_u64(config.seed),
+            generation: 0,
+            resets: peers::ResetBudget::default(),
+            shared: Shared::new(config),
+        })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    /// What this endpoint has done so far.
+    pub fn stats(&self) -> EndpointStats {
+        self.shared.stats
+    }
+
+    /// One peer, now; `None` if there is no such peer.
+    pub fn peer_stats(&self, peer: PeerId) -> Option<PeerStats> {
+        let peer = self.peers.get(peer.0 as usize)?;
+        let mut stats =
+            PeerStats { established: peer.context.is_established(), ..PeerStats::default() };
+        peer.sender.fill_stats(&mut stats);
+        let pending = self.shared.messages.iter().filter(|(_, message)| message.peer == peer.id);
+        stats.messages_pending = pending.count() as u32;
+        Some(stats)
+    }
+
+    /// The paths to a peer that have been used, now; `None` if there is no such peer.
+    pub fn path_stats(&self, peer: PeerId) -> Option<Vec<PathStats>> {
+        let peer = self.peers.get(peer.0 as usize)?;
+        let paths = peer.sender.paths().iter().map(|(id, path)| PathStats {
+            path: PathId(id),
+            state: path.state(),
+            packets_sent: path.packets_sent,
+            packets_lost: path.packets_lost,
+            srtt_ns: if path.rtt.has_sample() { path.rtt.srtt_ns() } else { 0 },
+        });
+        Some(paths.collect())
+    }
+
+    /// Every peer.
+    pub fn peers(&self) -> impl Iterator<Item = PeerId> {
+        self.peers.iter().map(|(_, peer)| peer.id)
+    }
+
+    /// Messages submitted and not completed.
+    pub fn pending_sends(&self) -> usize {
+        self.shared.pending_sends
+    }
+
+    /// Receives posted that no message has been given.
+    pub fn posted_receives(&self) -> usize {
+        self.matcher.posted()
+    }
+
+    /// The next thing to tell the user or the driver.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        let event = self.shared.events.pop_front()?;
+        if let Event::BounceFreed { bounce } = event {
+            self.matcher.forget_bounce(bounce);
+        }
+        Some(event)
+    }
+
+    /// The next unexpected message that has found its receive.
+    pub fn poll_copy(&mut self) -> Option<BounceCopy> {
+        self.copies.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), at the latest; `None`: not before
+    /// something else happens. It may be early.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next_deadline()
+    }
+
+    /// After something happened to a peer: it may have data to send, something to say, and another
+    /// deadline.
+    #[inline]
+    fn settle(&mut self, now: Instant, index: u32) {
+        let Some(peer) = self.peers.get_mut(index as usize) else {
+            return;
+        };
+        if !peer.ready && peer.sender.has_work() {
+            peer.ready = true;
+            self.ready.push_back(index);
+        }
+        if !peer.talking && peer.has_control(now) {
+            peer.talking = true;
+            self.talking.push_back(index);
+        }
+        self.timers.arm(index, peer.deadline(&self.shared.config));
+    }
+
+    fn random_incarnation(&mut self) -> u64 {
+        // Rule O2: the low 16 bits, the tag, are not zero.
+        let random = self.rng.random::<u64>();
+        if random as u16 == 0 { random | 1 } else { random }
+    }
+
+    fn random_path(&mut self) -> u8 {
+        self.rng.random_range(0..self.shared.config.paths) as u8
+    }
+}

@@ -1,0 +1,159 @@
+//! Contexts begin and end. Rules O1 to O6.
+
+use super::Endpoint;
+use crate::boundary::{Event, PeerFailure, RecvFailure};
+use crate::ids::PeerId;
+use crate::message::Binding;
+use crate::peer::{Context, Peer};
+use crate::time::Instant;
+
+impl Endpoint {
+    /// A new peer with a context of its own, or `None` if there are too many.
+    pub(super) fn begin_peer(&mut self, now: Instant) -> Option<PeerId> {
+        let limit = self.shared.config.max_peers.min(MAX_PEERS) as usize;
+        if self.peers.len() >= limit {
+            return None;
+        }
+        let index = self.peers.vacant_key() as u32;
+        let id = PeerId(index);
+        let context = Context::new(self.next_context_id(index), self.random_incarnation());
+        let path = self.random_path();
+        self.peers.insert(Peer::new(id, context, &self.shared.config, path, now));
+        Some(id)
+    }
+
+    /// The peer that a context id names.
+    #[inline]
+    pub(super) fn peer_index(context_id: u32) -> u32 {
+        context_id & (MAX_PEERS - 1)
+    }
+
+    /// A context id leads straight to its peer; the upper bits tell contexts of one peer, and of
+    /// one slot, apart.
+    fn next_context_id(&mut self, index: u32) -> u32 {
+        self.generation = self.generation.wrapping_add(1);
+        u32::from(self.generation) << PEER_BITS | index
+    }
+
+    /// Ends the context with a peer. Everything pending with it completes with an error; the next
+    /// message opens a new one.
+    pub(super) fn end_context(&mut self, now: Instant, index: u32, reason: PeerFailure) {
+        let Some(peer) = self.peers.get(index as usize) else {
+            return;
+        };
+        let id = peer.id;
+        let was_in_use = peer.context.is_established();
+        let failed = self.fail_sends(id, reason) + self.fail_receives(now, id, reason);
+        if was_in_use || failed > 0 {
+            self.shared.events.push_back(Event::PeerDown { peer: id, reason });
+        }
+        let (context_id, incarnation) = (self.next_context_id(index), self.random_incarnation());
+        let path = self.random_path();
+        if let Some(peer) = self.peers.get_mut(index as usize) {
+            peer.renew(context_id, incarnation, &self.shared.config, path);
+        }
+        self.settle(now, index);
+    }
+
+    /// Removes what is left of a peer whose context has ended.
+    pub(super) fn forget_peer(&mut self, index: u32) {
+        self.peers.remove(index as usize);
+        self.timers.disarm(index);
+        self.ready.retain(|&it| it != index);
+        self.talking.retain(|&it| it != index);
+    }
+
+    fn fail_sends(&mut self, peer: PeerId, reason: PeerFailure) -> usize {
+        let messages = &self.shared.messages;
+        let keys: alloc::vec::Vec<usize> =
+            messages.iter().filter(|(_, it)| it.peer == peer).map(|(key, _)| key).collect();
+        for &key in &keys {
+            self.shared.fail_message(key, reason);
+        }
+        keys.len()
+    }
+
+    /// Ends what the peer had begun to send. What has arrived whole was acknowledged, and stays.
+    fn fail_receives(&mut self, now: Instant, peer: PeerId, reason: PeerFailure) -> usize {
+        let order = self.peers.get(peer.0 as usize).map(|peer| &peer.receiver.order);
+        let keys: alloc::vec::Vec<u32> = self
+            .inbound
+            .iter()
+            .filter(|(_, it)| it.peer == peer && it.ended.is_none())
+            .filter(|&(key, it)| {
+                let waits_its_turn = order.is_some_and(|order| order.holds(it.order, key as u32));
+                !it.has_arrived() || waits_its_turn
+            })
+            .map(|(key, _)| key as u32)
+            .collect();
+        for &key in &keys {
+            self.fail_receive(key, reason);
+        }
+        // What remains of an ordered stream is in order: nothing before it is missing any more.
+        self.detach_inbound(peer);
+        self.pair_unexpected(now);
+        keys.len()
+    }
+
+    /// Ends a message that will not arrive whole; once the driver is done with its placements.
+    pub(super) fn fail_receive(&mut self, key: u32, reason: PeerFailure) {
+        let message = &mut self.inbound[key as usize];
+        if !message.is_unplaced() {
+            message.ended = Some(reason);
+            return;
+        }
+        let message = self.inbound.remove(key as usize);
+        match message.binding {
+            Binding::Posted(recv) => {
+                self.shared.events.push_back(Event::RecvCompleted {
+                    token: recv.token,
+                    peer: message.peer,
+                    service: message.service,
+                    len: 0,
+                    result: Err(RecvFailure::Aborted(reason)),
+                });
+            }
+            Binding::Bounce { id, claimed } => {
+                self.matcher.remove_unexpected(key);
+                self.free_bounce(id);
+                // Nothing was written to the buffer that claimed it: it can have the next message.
+                if let Some(recv) = claimed {
+                    self.matcher.post_first(recv);
+                }
+            }
+            Binding::Copying { .. } => unreachable!("a copy is a placement under way"),
+        }
+    }
+
+    fn detach_inbound(&mut self, peer: PeerId) {
+        for (_, message) in self.inbound.iter_mut().filter(|(_, it)| it.peer == peer) {
+            message.detached = true;
+        }
+    }
+}
+
+/// Answers to stray packets are limited, so that an endpoint cannot be made to send much by sending
+/// it little. Rule O6.
+#[derive(Debug, Default)]
+pub(super) struct ResetBudget {
+    window_from: Instant,
+    sent: u32,
+}
+
+impl ResetBudget {
+    pub(super) fn take(&mut self, now: Instant) -> bool {
+        if now.nanos_since(self.window_from) >= RESET_WINDOW_NS {
+            *self = Self { window_from: now, sent: 0 };
+        }
+        self.sent += 1;
+        self.sent <= RESETS_PER_WINDOW
+    }
+}
+
+const RESET_WINDOW_NS: u64 = 1_000_000;
+/// A restarted endpoint has to turn a thousand peers away within milliseconds; 64 per millisecond
+/// is that, and less than a thousandth of a fast link.
+const RESETS_PER_WINDOW: u32 = 64;
+
+const PEER_BITS: u32 = 24;
+const MAX_PEERS: u32 = 1 << PEER_BITS;

@@ -1,0 +1,304 @@
+//! Datagrams come in.
+
+use super::{Endpoint, deliver};
+use crate::boundary::{Disposition, Event, Handled, Inbound, PeerFailure, Reply};
+use crate::drop_reason::DropReason;
+use crate::ids::{PeerId, Service};
+use crate::peer::OpenVerdict;
+use crate::peer::receiver::Arrival;
+use crate::peer::sender::NackOutcome;
+use crate::time::Instant;
+use crate::wire::{
+    Ack, Address, Data, DataFlags, Nack, NackReason, Op, OpenInfo, OpenPacket, Packet, Probe,
+    Reset, Transmission,
+};
+
+/// How an arrival ends, one way or the other.
+type Outcome = Result<Disposition, DropReason>;
+
+/// The incarnation that an OPEN was sent to, as far as it says; zero if its sender knew none.
+#[derive(Clone, Copy)]
+enum Answers {
+    Tag(u16),
+    Incarnation(u64),
+}
+
+impl Answers {
+    /// Rule O3: what was meant for a predecessor, the sender has paired with that predecessor; it
+    /// must not be paired with its successor.
+    fn may_be_for(self, local: Option<u64>) -> bool {
+        match self {
+            Self::Tag(0) | Self::Incarnation(0) => true,
+            Self::Tag(tag) => local.is_some_and(|local| local as u16 == tag),
+            Self::Incarnation(incarnation) => local == Some(incarnation),
+        }
+    }
+}
+
+impl Endpoint {
+    /// Takes in a datagram. Perform what [`Handled`] asks for before the next call.
+    #[inline]
+    pub fn handle_datagram(&mut self, now: Instant, inbound: &Inbound<'_>) -> Handled {
+        let mut accepted = None;
+        let outcome = match Packet::decode(inbound.head, inbound.len) {
+            Ok(Packet::Data(data)) => self.on_data(now, inbound, &data, &mut accepted),
+            Ok(Packet::Ack(ack)) => self.on_ack(now, &ack),
+            Ok(Packet::Nack(nack)) => self.on_nack(now, &nack),
+            Ok(Packet::Open(open)) => self.on_open(now, inbound, &open, &mut accepted),
+            Ok(Packet::Reset(reset)) => self.on_reset(now, inbound, &reset),
+            Ok(Packet::Probe(probe)) => self.on_probe(now, inbound, &probe),
+            Err(error) => Err(DropReason::Malformed(error)),
+        };
+        let disposition = outcome.unwrap_or_else(|reason| {
+            self.shared.count_drop(reason);
+            Disposition::Dropped(reason)
+        });
+        Handled { disposition, accepted }
+    }
+
+    #[inline]
+    fn on_data(
+        &mut self,
+        now: Instant,
+        inbound: &Inbound<'_>,
+        data: &Data,
+        accepted: &mut Option<PeerId>,
+    ) -> Outcome {
+        let index = match &data.open {
+            Some(open) => {
+                let answers = Answers::Tag(data.address.tag);
+                let index = self.open_context(now, inbound.origin, open, answers, accepted)?;
+                self.peers[index as usize].open_owed = true;
+                index
+            }
+            None => match self.find_established(data.address) {
+                Some(index) => index,
+                None => return self.turn_away(now, data.address, data.transmission),
+            },
+        };
+        self.shared.stats.ce_marks_received += u64::from(inbound.ce);
+        let outcome = match (data.service, data.op) {
+            (Service::Ud, _) => self.take_datagram(now, index, data, inbound.ce),
+            (_, Op::Send) => self.take_piece(now, index, data, inbound.ce),
+            (_, Op::Delivered) => self.take_report(now, index, data, inbound.ce),
+        };
+        self.peers[index as usize].touch(now);
+        self.settle(now, index);
+        outcome
+    }
+
+    /// A UD message: placed if there is room, gone if not.
+    fn take_datagram(&mut self, now: Instant, index: u32, data: &Data, ce: bool) -> Outcome {
+        self.peers[index as usize].receiver.on_datagram(data, ce);
+        let key = self.bind(now, index, data).map_err(|_| DropReason::NoBuffer)?;
+        Ok(self.place(key, data))
+    }
+
+    /// A piece of a reliable message: placed where it belongs, or refused for now.
+    #[inline]
+    fn take_piece(&mut self, now: Instant, index: u32, data: &Data, ce: bool) -> Outcome {
+        let psn = self.admit(now, index, data, ce)?;
+        let whole = u64::from(data.payload_len) == data.total_len;
+        let peer = &mut self.peers[index as usize];
+        let begun = if whole { None } else { peer.receiver.message(data.message_id) };
+        let key = match begun {
+            Some(key) if self.inbound[key as usize].agrees_with(data) => key,
+            Some(_) => return Err(DropReason::Inconsistent),
+            None => match self.bind(now, index, data) {
+                Ok(key) => key,
+                Err(deliver::BindError::NoBuffer) => return self.refuse(index, data),
+                Err(deliver::BindError::Impossible) => return Err(DropReason::Inconsistent),
+            },
+        };
+        let peer = &mut self.peers[index as usize];
+        peer.receiver.accept(now, psn, data.payload_len, &self.shared.config);
+        if begun.is_none() && !whole {
+            peer.receiver.begin_message(data.message_id, key);
+        }
+        self.shared.stats.data_packets_received += 1;
+        self.shared.stats.payload_bytes_received += u64::from(data.payload_len);
+        Ok(self.place(key, data))
+    }
+
+    /// The peer has placed a message of ours.
+    fn take_report(&mut self, now: Instant, index: u32, data: &Data, ce: bool) -> Outcome {
+        let psn = self.admit(now, index, data, ce)?;
+        let peer = &mut self.peers[index as usize];
+        peer.receiver.accept(now, psn, 0, &self.shared.config);
+        if let Some(key) = peer.sender.take_report(data.message_id) {
+            self.shared.messages[key as usize].reported = true;
+            self.shared.complete_if_done(key);
+        }
+        Ok(Disposition::Consumed)
+    }
+
+    #[inline]
+    fn admit(
+        &mut self,
+        now: Instant,
+        index: u32,
+        data: &Data,
+        ce: bool,
+    ) -> Result<crate::psn::Psn, DropReason> {
+        let peer = &mut self.peers[index as usize];
+        if data.flags.has(DataFlags::RETRANSMISSION) {
+            peer.sender.leave_control_path();
+        }
+        match peer.receiver.admit(now, data, ce, &self.shared.config) {
+            Arrival::New(psn) => Ok(psn),
+            Arrival::Duplicate => Err(DropReason::Duplicate),
+            Arrival::OutOfWindow => Err(DropReason::OutOfWindow),
+        }
+    }
+
+    /// No room: the sender is told, and tries again. Rule M4.
+    fn refuse(&mut self, index: u32, data: &Data) -> Outcome {
+        let credit = self.credit(index);
+        let delay_ns = crate::time::nanos(self.shared.config.rnr_delay);
+        let peer = &mut self.peers[index as usize];
+        let Some(address) = peer.context.remote() else {
+            return Err(DropReason::UnknownContext);
+        };
+        peer.receiver.refuse(Nack {
+            address,
+            psn: data.psn,
+            transmission: data.transmission,
+            delay_ns: delay_ns.min(u64::from(u32::MAX)) as u32,
+            reason: NackReason::ReceiverNotReady,
+            credit: credit.wire(),
+        });
+        Err(DropReason::NoBuffer)
+    }
+
+    fn on_ack(&mut self, now: Instant, ack: &Ack) -> Outcome {
+        let index = self.find(ack.address).ok_or(DropReason::UnknownContext)?;
+        let peer = &mut self.peers[index as usize];
+        peer.sender.on_ack(now, peer.id, ack, &mut self.shared)?;
+        peer.touch(now);
+        self.shared.stats.acks_received += 1;
+        self.settle(now, index);
+        Ok(Disposition::Consumed)
+    }
+
+    fn on_nack(&mut self, now: Instant, nack: &Nack) -> Outcome {
+        let index = self.find(nack.address).ok_or(DropReason::UnknownContext)?;
+        let peer = &mut self.peers[index as usize];
+        match peer.sender.on_nack(now, peer.id, nack, &mut self.shared) {
+            NackOutcome::Unsolicited => return Err(DropReason::Unsolicited),
+            NackOutcome::Taken => peer.touch(now),
+        }
+        self.settle(now, index);
+        Ok(Disposition::Consumed)
+    }
+
+    fn on_open(
+        &mut self,
+        now: Instant,
+        inbound: &Inbound<'_>,
+        open: &OpenPacket,
+        accepted: &mut Option<PeerId>,
+    ) -> Outcome {
+        let answers = Answers::Incarnation(open.answers);
+        let index = self.open_context(now, inbound.origin, &open.info, answers, accepted)?;
+        let peer = &mut self.peers[index as usize];
+        if open.answers == 0 {
+            peer.open_owed = true;
+        } else {
+            peer.context.confirm();
+        }
+        peer.touch(now);
+        self.settle(now, index);
+        Ok(Disposition::Consumed)
+    }
+
+    /// The peer has no such context: it has restarted, or given this side up. Believed only if it
+    /// repeats what it was really sent. Rule O6.
+    fn on_reset(&mut self, now: Instant, inbound: &Inbound<'_>, reset: &Reset) -> Outcome {
+        let origin = inbound.origin.ok_or(DropReason::UnknownOrigin)?;
+        let peer = self.peers.get(origin.0 as usize).ok_or(DropReason::UnknownOrigin)?;
+        let ours = peer.context.remote() == Some(reset.address);
+        if !ours || !peer.sender.has_sent(reset.transmission) {
+            return Err(DropReason::Unsolicited);
+        }
+        self.end_context(now, origin.0, PeerFailure::Restarted);
+        Ok(Disposition::Consumed)
+    }
+
+    fn on_probe(&mut self, now: Instant, inbound: &Inbound<'_>, probe: &Probe) -> Outcome {
+        let Some(index) = self.find_established(probe.address) else {
+            return self.turn_away(now, probe.address, probe.transmission);
+        };
+        let peer = &mut self.peers[index as usize];
+        peer.receiver.on_probe(now, probe, inbound.ce);
+        peer.touch(now);
+        self.settle(now, index);
+        Ok(Disposition::Consumed)
+    }
+
+    /// The peer whose context a packet is addressed to. Rule O3. It knows that context, then.
+    #[inline]
+    fn find(&mut self, address: Address) -> Option<u32> {
+        let index = Self::peer_index(address.context);
+        let peer = self.peers.get_mut(index as usize)?;
+        if !peer.context.accepts(address) {
+            return None;
+        }
+        peer.context.confirm();
+        Some(index)
+    }
+
+    /// As [`find`](Self::find), for packets that only an established peer can send.
+    #[inline]
+    fn find_established(&mut self, address: Address) -> Option<u32> {
+        self.find(address).filter(|&index| self.peers[index as usize].context.is_established())
+    }
+
+    /// The peer that opens: a new one, a known one, or none if it may not.
+    fn open_context(
+        &mut self,
+        now: Instant,
+        origin: Option<PeerId>,
+        open: &OpenInfo,
+        answers: Answers,
+        accepted: &mut Option<PeerId>,
+    ) -> Result<u32, DropReason> {
+        let known = origin.filter(|peer| self.peers.contains(peer.0 as usize));
+        let local = known.map(|peer| self.peers[peer.0 as usize].context.local_incarnation());
+        if !answers.may_be_for(local) {
+            return Err(DropReason::StaleIncarnation);
+        }
+        let id = match known {
+            Some(id) => id,
+            None => {
+                let id = self.begin_peer(now).ok_or(DropReason::TooManyPeers)?;
+                *accepted = Some(id);
+                id
+            }
+        };
+        let peer = &mut self.peers[id.0 as usize];
+        match peer.context.judge(open) {
+            OpenVerdict::Known => {}
+            OpenVerdict::Adopt => {
+                peer.adopt(open, &self.shared.config);
+                self.shared.events.push_back(Event::PeerUp { peer: id });
+            }
+            OpenVerdict::Stale => return Err(DropReason::StaleIncarnation),
+            OpenVerdict::Conflict => {
+                peer.doubt(now);
+                self.settle(now, id.0);
+                return Err(DropReason::IncarnationConflict);
+            }
+        }
+        Ok(id.0)
+    }
+
+    /// A packet for a context that is not here: its sender is told. Rule O6.
+    fn turn_away(&mut self, now: Instant, address: Address, transmission: Transmission) -> Outcome {
+        if !self.resets.take(now) {
+            return Err(DropReason::UnknownContext);
+        }
+        self.shared.count_drop(DropReason::UnknownContext);
+        let reset = Reset { address, transmission };
+        Ok(Disposition::Reply(Reply::new(|out| reset.encode(out))))
+    }
+}

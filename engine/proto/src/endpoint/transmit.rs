@@ -1,0 +1,179 @@
+//! Datagrams go out: first what is small and urgent, then data, each peer in its turn.
+
+use super::Endpoint;
+use crate::boundary::{HeaderBuffer, Transmit};
+use crate::ids::{BufferRange, PathId, Service};
+use crate::peer::Peer;
+use crate::peer::sender::DataPacket;
+use crate::psn::Psn;
+use crate::time::Instant;
+use crate::wire::{Data, DataFlags, OpenPacket, Probe, Transmission};
+
+impl Endpoint {
+    /// The next datagram to send, its header written to the front of `header`; `None` if there is
+    /// none for now. The payload, if any, must stay readable until the datagram has been handed to
+    /// the device.
+    #[inline]
+    pub fn poll_transmit(&mut self, now: Instant, header: &mut HeaderBuffer) -> Option<Transmit> {
+        if let Some(transmit) = self.next_control(now, header) {
+            return Some(transmit);
+        }
+        self.next_data(now, header)
+    }
+
+    fn next_control(&mut self, now: Instant, header: &mut HeaderBuffer) -> Option<Transmit> {
+        while let Some(&index) = self.talking.front() {
+            if let Some(transmit) = self.say(now, index, header) {
+                return Some(transmit);
+            }
+            self.talking.pop_front();
+            if let Some(peer) = self.peers.get_mut(index as usize) {
+                peer.talking = false;
+                self.timers.arm(index, peer.deadline(&self.shared.config));
+            }
+        }
+        None
+    }
+
+    /// The next small thing to tell a peer.
+    fn say(&mut self, now: Instant, index: u32, header: &mut HeaderBuffer) -> Option<Transmit> {
+        if let Some((path, len)) = self.say_open(index, header) {
+            return self.control(index, path, len);
+        }
+        let credit = self.peers.contains(index as usize).then(|| self.credit(index))?;
+        let peer = &mut self.peers[index as usize];
+        let address = peer.context.remote()?;
+        if let Some((path, seq)) = self.next_question(now, index) {
+            let transmission = Transmission { path, seq };
+            let probe = Probe { address, transmission, timestamp: now.as_nanos() as u32 };
+            return self.control(index, path, probe.encode(header));
+        }
+        let peer = &mut self.peers[index as usize];
+        if let Some(nack) = peer.receiver.next_nack() {
+            let path = peer.sender.control_path();
+            return self.control(index, path, nack.encode(header));
+        }
+        if peer.receiver.ack_due() > now {
+            return None;
+        }
+        let ack = peer.receiver.build_ack(now, address, credit)?;
+        // The peer can only use the ACK once it knows this side: say it again until it does.
+        peer.open_owed = peer.open_owed || peer.context.must_open();
+        let path = peer.sender.control_path();
+        self.shared.stats.acks_sent += 1;
+        self.control(index, path, ack.encode(header))
+    }
+
+    /// This side's own OPEN, if it is owed. Rule O4.
+    fn say_open(&mut self, index: u32, header: &mut HeaderBuffer) -> Option<(u8, usize)> {
+        let peer = self.peers.get_mut(index as usize)?;
+        if !core::mem::take(&mut peer.open_owed) {
+            return None;
+        }
+        let info = peer.open_info(&self.shared.config);
+        let open = OpenPacket { info, answers: peer.context.remote_incarnation() };
+        Some((peer.sender.control_path(), open.encode(header)))
+    }
+
+    /// The path that is to be asked whether it, or the peer, still lives.
+    fn next_question(&mut self, now: Instant, index: u32) -> Option<(u8, u32)> {
+        let peer = &mut self.peers[index as usize];
+        let question = match core::mem::take(&mut peer.doubted) {
+            true => Some(peer.sender.ask_peer(&self.shared.config)),
+            false => peer.sender.next_probe(now, peer.id, &mut self.shared),
+        };
+        question.map(|(path, seq)| (path, seq.wire()))
+    }
+
+    fn control(&self, index: u32, path: u8, header_len: usize) -> Option<Transmit> {
+        let peer = self.peers.get(index as usize)?.id;
+        let path = PathId(path);
+        Some(Transmit { peer, path, header_len, payload: None, ecn_capable: false })
+    }
+
+    /// Deficit round robin: a peer sends until its turn is used up or it has nothing to send; what
+    /// it overdrew it pays back in the next round. Rule C3.
+    #[inline]
+    fn next_data(&mut self, now: Instant, header: &mut HeaderBuffer) -> Option<Transmit> {
+        while let Some(&index) = self.ready.front() {
+            let Some(peer) = self.peers.get_mut(index as usize) else {
+                self.ready.pop_front();
+                continue;
+            };
+            if peer.deficit <= 0 {
+                peer.deficit += i64::from(self.shared.config.quantum_bytes);
+                self.ready.rotate_left(1);
+                continue;
+            }
+            if let Some(packet) = peer.sender.next_packet(now, &mut self.shared) {
+                peer.touch(now);
+                let transmit = self.encode_data(now, index, &packet, header);
+                self.peers[index as usize].deficit -= transmit.len() as i64;
+                return Some(transmit);
+            }
+            peer.ready = false;
+            peer.deficit = 0;
+            self.ready.pop_front();
+            self.timers.arm(index, peer.deadline(&self.shared.config));
+        }
+        None
+    }
+
+    #[inline]
+    fn encode_data(
+        &mut self,
+        now: Instant,
+        index: u32,
+        packet: &DataPacket,
+        header: &mut HeaderBuffer,
+    ) -> Transmit {
+        let peer = &self.peers[index as usize];
+        let message = self.shared.messages[packet.message as usize];
+        let wants_report = message.level == crate::ids::CompletionLevel::Delivered;
+        let flags = DataFlags::default()
+            .with(DataFlags::RETRANSMISSION, packet.retransmission)
+            .with(DataFlags::ACK_REQUEST, packet.ack_request)
+            .with(DataFlags::REPORT, wants_report);
+        let data = Data {
+            address: peer.context.remote().unwrap_or_default(),
+            flags,
+            psn: packet.psn.map_or(0, Psn::wire),
+            transmission: Transmission { path: packet.path, seq: packet.seq.wire() },
+            timestamp: now.as_nanos() as u32,
+            service: message.service,
+            op: message.op,
+            payload_len: packet.len,
+            message_id: message.id,
+            order: message.order,
+            total_len: message.range.len,
+            offset: packet.offset,
+            open: open_block(peer, &self.shared.config),
+        };
+        let header_len = data.encode(header);
+        let payload = (packet.len > 0).then(|| BufferRange {
+            buffer: message.range.buffer,
+            offset: message.range.offset + packet.offset,
+            len: packet.len.into(),
+        });
+        let transmit = Transmit {
+            peer: peer.id,
+            path: PathId(packet.path),
+            header_len,
+            payload,
+            ecn_capable: true,
+        };
+        self.shared.stats.data_packets_sent += 1;
+        self.shared.stats.payload_bytes_sent += u64::from(packet.len);
+        if message.service == Service::Ud {
+            self.shared.end_message(packet.message as usize, Ok(()));
+            self.shared.stats.messages_sent += 1;
+        }
+        transmit
+    }
+}
+
+/// While the peer may not know this side's context, every packet says it. Rule O1.
+#[inline]
+fn open_block(peer: &Peer, config: &crate::config::Config) -> Option<crate::wire::OpenInfo> {
+    peer.context.must_open().then(|| peer.open_info(config))
+}

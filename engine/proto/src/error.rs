@@ -1,0 +1,57 @@
+//! One error per command, from the caller's point of view.
+
+use crate::ids::Service;
+
+/// Why a message was not taken for sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// The peer was never added, or was removed.
+    #[error("there is no such peer; add it first")]
+    UnknownPeer,
+    /// UD carries one packet.
+    #[error("a UD message is one packet of at most {max_bytes} bytes; use srd or rd for more")]
+    TooLongForUd {
+        /// The most that fits, in bytes.
+        max_bytes: u32,
+    },
+    /// UD has nobody who could report.
+    #[error("{service} messages cannot ask for delivery reports; use srd or rd")]
+    NoReport {
+        /// The service asked for.
+        service: Service,
+    },
+    /// Longer than the wire can say.
+    #[error("a message is at most {max_bytes} bytes long")]
+    TooLong {
+        /// The most that can be sent, in bytes.
+        max_bytes: u64,
+    },
+    /// As many messages as the configuration allows are pending.
+    #[error("{limit} messages are pending; wait for completions, or raise max_pending_messages")]
+    TooManyPending {
+        /// The configured limit.
+        limit: u32,
+    },
+}
+
+/// Why a receive was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecvError {
+    /// As many receives as the configuration allows are posted.
+    #[error("{limit} receives are posted; wait for completions, or raise max_posted_receives")]
+    TooManyPosted {
+        /// The configured limit.
+        limit: u32,
+    },
+}
+
+/// Why a peer was not added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddPeerError {
+    /// There are as many peers as the configuration allows.
+    #[error("{limit} peers exist; remove some, or raise max_peers")]
+    TooManyPeers {
+        /// The configured limit.
+        limit: u32,
+    },
+}

@@ -1,0 +1,3 @@
+//! Round-trip times, from which every wait is derived.
+
+pub mod rtt;

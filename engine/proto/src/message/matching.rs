@@ -1,0 +1,126 @@
+//! Which receive a message gets, and what happens to a message that comes before its receive.
+
+use alloc::collections::VecDeque;
+
+use slab::Slab;
+
+use crate::ids::{BounceId, BufferId, Token};
+
+/// A receive that was posted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PostedRecv {
+    pub token: Token,
+    pub buffer: BufferId,
+    /// Its size, in bytes.
+    pub len: u64,
+}
+
+/// What a message is given.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Match {
+    /// A posted receive.
+    Posted(PostedRecv),
+    /// Bounce memory.
+    Bounce(BounceId),
+}
+
+/// The posted receives, the bounce budget, and the messages that wait for a receive.
+///
+/// Receives are taken in the order in which they were posted; unexpected messages in the order in
+/// which they came.
+#[derive(Debug)]
+pub(crate) struct Matcher {
+    posted: VecDeque<PostedRecv>,
+    /// Keys of messages in bounce memory that no receive has claimed.
+    unexpected: VecDeque<u32>,
+    /// What each piece of bounce memory counts against the budget, in bytes.
+    bounces: Slab<u64>,
+    free_bytes: u64,
+}
+
+impl Matcher {
+    pub(crate) fn new(bounce_bytes: u64) -> Self {
+        Self {
+            posted: VecDeque::new(),
+            unexpected: VecDeque::new(),
+            bounces: Slab::new(),
+            free_bytes: bounce_bytes,
+        }
+    }
+
+    /// How many receives wait for a message.
+    pub(crate) fn posted(&self) -> usize {
+        self.posted.len()
+    }
+
+    /// How much bounce memory is left, in bytes.
+    pub(crate) fn free_bytes(&self) -> u64 {
+        self.free_bytes
+    }
+
+    /// A receive for a message, in order of posting.
+    #[inline]
+    pub(crate) fn take_posted(&mut self) -> Option<PostedRecv> {
+        self.posted.pop_front()
+    }
+
+    /// Bounce memory for a message, if the budget has room.
+    pub(crate) fn take_bounce(&mut self, total_len: u64) -> Option<BounceId> {
+        let cost = total_len.saturating_add(BOUNCE_OVERHEAD_BYTES);
+        self.free_bytes = self.free_bytes.checked_sub(cost)?;
+        Some(BounceId(self.bounces.insert(cost) as u32))
+    }
+
+    /// Bounce memory is not needed any more. Its name stays taken until the driver has heard of it:
+    /// see [`forget_bounce`](Self::forget_bounce).
+    pub(crate) fn free_bounce(&mut self, id: BounceId) {
+        self.free_bytes += core::mem::take(&mut self.bounces[id.0 as usize]);
+    }
+
+    /// The driver has been told: the name may come to mean another message's memory.
+    pub(crate) fn forget_bounce(&mut self, id: BounceId) {
+        self.bounces.remove(id.0 as usize);
+    }
+
+    /// A message waits in bounce memory for a receive.
+    pub(crate) fn push_unexpected(&mut self, message: u32) {
+        self.unexpected.push_back(message);
+    }
+
+    /// A waiting message is gone.
+    pub(crate) fn remove_unexpected(&mut self, message: u32) {
+        self.unexpected.retain(|&key| key != message);
+    }
+
+    /// The message that has waited longest, and the receive that has: if there are both.
+    pub(crate) fn pair(&mut self) -> Option<(u32, PostedRecv)> {
+        if self.unexpected.is_empty() {
+            return None;
+        }
+        let recv = self.posted.pop_front()?;
+        self.unexpected.pop_front().map(|message| (message, recv))
+    }
+
+    /// Takes up a receive.
+    pub(crate) fn post(&mut self, recv: PostedRecv) {
+        self.posted.push_back(recv);
+    }
+
+    /// Takes up a receive that was given a message in vain: it is next.
+    pub(crate) fn post_first(&mut self, recv: PostedRecv) {
+        self.posted.push_front(recv);
+    }
+
+    /// Takes a receive back that no message has been given.
+    pub(crate) fn cancel(&mut self, token: Token) -> bool {
+        let Some(at) = self.posted.iter().position(|recv| recv.token == token) else {
+            return false;
+        };
+        self.posted.remove(at);
+        true
+    }
+}
+
+/// What an unexpected message costs beside its bytes, so that empty ones are bounded, too: about
+/// what its record and the driver's bookkeeping take.
+const BOUNCE_OVERHEAD_BYTES: u64 = 256;

@@ -1,0 +1,104 @@
+//! A message on its way out.
+
+use alloc::collections::VecDeque;
+
+use crate::ids::{BufferRange, CompletionLevel, PeerId, Service, Token};
+use crate::wire::Op;
+
+/// A message that was submitted and has not completed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OutMessage {
+    pub peer: PeerId,
+    /// The user's name for it; `None` for messages of the protocol's own.
+    pub token: Option<Token>,
+    pub service: Service,
+    pub op: Op,
+    pub range: BufferRange,
+    pub level: CompletionLevel,
+    /// Its number among the messages to this peer.
+    pub id: u32,
+    /// Its number among the RD messages to this peer.
+    pub order: u32,
+    /// How much has been cut into packets, in bytes.
+    pub cut: u64,
+    /// Whether the last packet has been cut.
+    pub all_cut: bool,
+    /// Packets cut and not known to have arrived.
+    pub outstanding: u32,
+    /// Whether the peer has reported it delivered.
+    pub reported: bool,
+}
+
+impl OutMessage {
+    /// The next piece: its offset and length, in bytes.
+    #[inline]
+    pub(crate) fn cut(&mut self, mtu: u16) -> (u64, u16) {
+        let offset = self.cut;
+        let len = (self.range.len - offset).min(u64::from(mtu)) as u16;
+        self.cut += u64::from(len);
+        self.all_cut = self.cut == self.range.len;
+        (offset, len)
+    }
+
+    /// Whether no piece of it has been sent.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.cut == 0 && !self.all_cut
+    }
+
+    /// Whether it is complete.
+    #[inline]
+    pub(crate) fn is_complete(&self) -> bool {
+        let acknowledged = self.all_cut && self.outstanding == 0;
+        acknowledged && (self.level == CompletionLevel::Acknowledged || self.reported)
+    }
+}
+
+/// The messages to one peer that still have pieces to cut, by key, in the order of submission.
+#[derive(Debug, Default)]
+pub(crate) struct SendQueue {
+    ready: VecDeque<u32>,
+    /// Refused by the receiver for now.
+    parked: VecDeque<u32>,
+}
+
+impl SendQueue {
+    pub(crate) fn push(&mut self, message: u32) {
+        self.ready.push_back(message);
+    }
+
+    /// The message to cut from.
+    #[inline]
+    pub(crate) fn first(&self) -> Option<u32> {
+        self.ready.front().copied()
+    }
+
+    /// The first message is cut whole.
+    pub(crate) fn pop(&mut self) {
+        self.ready.pop_front();
+    }
+
+    /// Sets a message aside until [`unpark`](Self::unpark), if it still has pieces to cut.
+    pub(crate) fn park(&mut self, message: u32) {
+        if let Some(at) = self.ready.iter().position(|&key| key == message) {
+            self.ready.remove(at);
+            self.parked.push_back(message);
+        }
+    }
+
+    /// Puts the parked messages back in front, as they were submitted earlier.
+    pub(crate) fn unpark(&mut self) {
+        while let Some(message) = self.parked.pop_back() {
+            self.ready.push_front(message);
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ready.is_empty() && self.parked.is_empty()
+    }
+
+    pub(crate) fn release_idle(&mut self) {
+        if self.is_empty() {
+            *self = Self::default();
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Paths to a peer: what is known of each, and which the next packet takes.
+
+mod reorder;
+mod sprayer;
+mod state;
+mod table;
+
+pub(crate) use sprayer::Sprayer;
+pub use state::PathState;
+pub(crate) use table::{PathTable, ProbeAction, probe_timeout_ns};

@@ -1,0 +1,195 @@
+//! Which path the next packet takes. Rules P1 and P2.
+//!
+//! The hybrid of two ideas. REPS: a path whose packet was just acknowledged without a mark is
+//! likely to be free now, so it is used again (its *entropy is recycled*). Penalties: otherwise go
+//! round all paths in turn, and let each skip as many turns as it has earned penalty points.
+//! Before the first ACK this explores every path once; after it, traffic settles on those that
+//! work. A train of packets stays together where the device sends trains.
+
+use super::PathTable;
+use crate::config::SprayPolicy;
+
+/// See the module's head.
+#[derive(Debug)]
+pub(crate) struct Sprayer {
+    policy: SprayPolicy,
+    train: u16,
+    left_in_train: u16,
+    current: u8,
+    cursor: u8,
+    control: u8,
+    clean: CleanPaths,
+}
+
+/// The paths of clean ACKs that wait to be used again, oldest first; the oldest gives way.
+#[derive(Debug)]
+struct CleanPaths {
+    ring: [u8; CLEAN_PATHS],
+    head: u8,
+    len: u8,
+}
+
+/// More than the ACKs that arrive while one window is sent is not needed: older news is stale.
+const CLEAN_PATHS: usize = 32;
+
+const _: () = assert!(CLEAN_PATHS.is_power_of_two() && CLEAN_PATHS <= 128);
+
+impl Sprayer {
+    /// Starts at a path of the caller's choosing, so that peers do not all start at the same.
+    pub(crate) fn new(policy: SprayPolicy, train: u16, first: u8) -> Self {
+        Self {
+            policy,
+            train,
+            left_in_train: 0,
+            current: first,
+            cursor: first,
+            control: first,
+            clean: CleanPaths { ring: [0; CLEAN_PATHS], head: 0, len: 0 },
+        }
+    }
+
+    /// The path for the next new packet.
+    #[inline]
+    pub(crate) fn next(&mut self, paths: &mut PathTable) -> u8 {
+        if self.left_in_train > 0 && self.usable(paths, self.current) {
+            self.left_in_train -= 1;
+            return self.current;
+        }
+        self.current = self.choose(paths);
+        self.left_in_train = self.train - 1;
+        self.current
+    }
+
+    /// The path for a packet that was lost on `lost_on`: another one, if there is one.
+    pub(crate) fn next_other(&mut self, paths: &mut PathTable, lost_on: u8) -> u8 {
+        if self.left_in_train > 0 && self.current != lost_on && self.usable(paths, self.current) {
+            self.left_in_train -= 1;
+            return self.current;
+        }
+        let mut path = self.choose(paths);
+        if path == lost_on {
+            path = self.in_turn(paths, |_, path| path != lost_on);
+        }
+        self.current = path;
+        self.left_in_train = self.train - 1;
+        path
+    }
+
+    /// The path for what is said in return: always the same, so that ACKs do not overtake each
+    /// other and round trips differ only by the way there; another one when that one is not good,
+    /// or [`leave_control_path`](Self::leave_control_path) was called. Rule P7.
+    pub(crate) fn for_control(&mut self, paths: &PathTable) -> u8 {
+        if !self.usable(paths, self.control) {
+            self.leave_control_path(paths);
+        }
+        self.control
+    }
+
+    /// What is said in return does not seem to get through.
+    pub(crate) fn leave_control_path(&mut self, paths: &PathTable) {
+        for _ in 0..paths.count() {
+            let next = u16::from(self.control) + 1;
+            self.control = if next < paths.count() { next as u8 } else { 0 };
+            if self.usable(paths, self.control) {
+                return;
+            }
+        }
+    }
+
+    /// A path was acknowledged without a mark.
+    #[inline]
+    pub(crate) fn on_clean(&mut self, path: u8) {
+        if matches!(self.policy, SprayPolicy::Reps | SprayPolicy::Hybrid) {
+            self.clean.push(path);
+        }
+    }
+
+    /// The train is over: the device has sent what it had, or the path is not wanted any more.
+    pub(crate) fn end_train(&mut self) {
+        self.left_in_train = 0;
+    }
+
+    fn usable(&self, paths: &PathTable, path: u8) -> bool {
+        u16::from(path) < paths.count() && (paths.is_good(path) || paths.good() == 0)
+    }
+
+    fn choose(&mut self, paths: &mut PathTable) -> u8 {
+        match self.policy {
+            SprayPolicy::Single => self.single(paths),
+            SprayPolicy::Oblivious => self.in_turn(paths, |_, _| true),
+            SprayPolicy::Penalty => self.in_turn(paths, take_penalty),
+            SprayPolicy::Reps => self.recycle(paths, |_, _| true),
+            SprayPolicy::Hybrid => self.recycle(paths, take_penalty),
+        }
+    }
+
+    fn single(&mut self, paths: &mut PathTable) -> u8 {
+        let path = (u16::from(self.current) % paths.count()) as u8;
+        if self.usable(paths, path) { path } else { self.in_turn(paths, |_, _| true) }
+    }
+
+    fn recycle(&mut self, paths: &mut PathTable, accept: Accept) -> u8 {
+        while let Some(path) = self.clean.pop() {
+            if self.usable(paths, path) {
+                return path;
+            }
+        }
+        self.in_turn(paths, accept)
+    }
+
+    /// The next usable path in turn that is accepted; after a whole round, the next usable one.
+    fn in_turn(
+        &mut self,
+        paths: &mut PathTable,
+        accept: impl Fn(&mut PathTable, u8) -> bool,
+    ) -> u8 {
+        let mut fallback = None;
+        for _ in 0..paths.count() {
+            let next = u16::from(self.cursor) + 1;
+            self.cursor = if next < paths.count() { next as u8 } else { 0 };
+            if !self.usable(paths, self.cursor) {
+                continue;
+            }
+            if accept(paths, self.cursor) {
+                return self.cursor;
+            }
+            fallback = fallback.or(Some(self.cursor));
+        }
+        fallback.unwrap_or(self.cursor)
+    }
+}
+
+type Accept = fn(&mut PathTable, u8) -> bool;
+
+/// Whether a path has no penalty left; if it has, one point is paid with this turn.
+fn take_penalty(paths: &mut PathTable, path: u8) -> bool {
+    match paths.get_mut(path) {
+        Some(path) if path.penalty > 0 => {
+            path.penalty -= 1;
+            false
+        }
+        _ => true,
+    }
+}
+
+impl CleanPaths {
+    fn push(&mut self, path: u8) {
+        let at = self.head.wrapping_add(self.len) as usize % CLEAN_PATHS;
+        self.ring[at] = path;
+        if usize::from(self.len) < CLEAN_PATHS {
+            self.len += 1;
+        } else {
+            self.head = self.head.wrapping_add(1);
+        }
+    }
+
+    fn pop(&mut self) -> Option<u8> {
+        if self.len == 0 {
+            return None;
+        }
+        let path = self.ring[usize::from(self.head) % CLEAN_PATHS];
+        self.head = self.head.wrapping_add(1);
+        self.len -= 1;
+        Some(path)
+    }
+}

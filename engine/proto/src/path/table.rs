@@ -1,0 +1,290 @@
+//! What a sender knows of each path to one peer.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::PathState;
+use super::reorder::{PathRtt, ReorderWindow};
+use crate::config::{Config, LossConfig, PathConfig};
+use crate::loss::rtt::RttEstimator;
+use crate::psn::PathSeq;
+use crate::send_window::PacketList;
+use crate::time::{Instant, nanos};
+
+/// One path, as the sender sees it.
+#[derive(Debug)]
+pub(crate) struct Path {
+    /// The number of the next transmission.
+    pub next_seq: PathSeq,
+    /// One past the highest transmission that is reported to have arrived.
+    pub arrived_end: PathSeq,
+    /// Data packets in flight on this path, in the order of transmission.
+    pub in_flight: PacketList,
+    /// Round-trip times.
+    pub rtt: RttEstimator,
+    /// How much disorder to bear.
+    pub reorder: ReorderWindow,
+    /// Turns to skip.
+    pub penalty: u8,
+    pub packets_sent: u64,
+    pub packets_lost: u64,
+    state: PathState,
+    probe: ProbeTimer,
+}
+
+/// The questions to a path that is not good.
+#[derive(Clone, Copy, Debug)]
+struct ProbeTimer {
+    /// When to ask next, or to judge the question that is open.
+    at: Instant,
+    /// When the open question was sent.
+    asked: Option<PathSeq>,
+    wait: Duration,
+    successes: u8,
+}
+
+/// What a path's timer asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProbeAction {
+    Nothing,
+    /// Send a probe.
+    Ask,
+}
+
+impl Path {
+    fn new(config: &Config, first_seq: PathSeq) -> Self {
+        Self {
+            next_seq: first_seq,
+            arrived_end: first_seq,
+            in_flight: PacketList::EMPTY,
+            rtt: RttEstimator::new(config.loss.initial_rtt),
+            reorder: ReorderWindow::default(),
+            penalty: 0,
+            packets_sent: 0,
+            packets_lost: 0,
+            state: PathState::Good,
+            probe: ProbeTimer {
+                at: Instant::NEVER,
+                asked: None,
+                wait: config.path.first_probe,
+                successes: 0,
+            },
+        }
+    }
+
+    pub(crate) fn state(&self) -> PathState {
+        self.state
+    }
+
+    pub(crate) fn is_good(&self) -> bool {
+        self.state == PathState::Good
+    }
+
+    /// Numbers a transmission.
+    #[inline]
+    pub(crate) fn take_seq(&mut self) -> PathSeq {
+        let seq = self.next_seq;
+        self.next_seq = seq.next();
+        self.packets_sent += 1;
+        seq
+    }
+
+    /// How long a packet on this path may be without news, if `fallback_ns` is that of the peer.
+    #[inline]
+    pub(crate) fn probe_timeout_ns(&self, config: &Config, fallback_ns: u64) -> u64 {
+        if !self.rtt.has_sample() {
+            return fallback_ns;
+        }
+        probe_timeout_ns(config, &self.rtt)
+    }
+
+    /// The reordering window, see [`ReorderWindow`].
+    pub(crate) fn reorder_ns(&self, config: &LossConfig, packet_ns: u64) -> u64 {
+        let rtt = PathRtt { min_ns: self.rtt.min_ns(), srtt_ns: self.rtt.srtt_ns(), packet_ns };
+        self.reorder.nanos(config, rtt)
+    }
+
+    /// Whether the last round trip says that losses come from queues: Rule P5.
+    pub(crate) fn was_congested(&self) -> bool {
+        self.rtt.has_sample() && self.rtt.latest_ns() >= CONGESTED_RTTS * self.rtt.min_ns()
+    }
+
+    pub(crate) fn add_penalty(&mut self, config: &PathConfig, penalty: u8) {
+        self.penalty = self.penalty.saturating_add(penalty).min(config.max_penalty);
+    }
+
+    /// A packet got no answer. Returns whether the path is under suspicion because of it. Rule P3.
+    pub(crate) fn on_timeout(&mut self, now: Instant, config: &PathConfig) -> bool {
+        self.add_penalty(config, config.timeout_penalty);
+        if self.state != PathState::Good {
+            return false;
+        }
+        self.state = PathState::Suspect;
+        self.probe = ProbeTimer { at: now, asked: None, wait: config.first_probe, successes: 0 };
+        true
+    }
+
+    /// Something sent on this path has arrived, the latest being `seq`. Returns whether the path
+    /// changed its state. Rule P4.
+    pub(crate) fn on_arrived(&mut self, now: Instant, seq: PathSeq, config: &PathConfig) -> bool {
+        self.arrived_end = self.arrived_end.max(seq.next());
+        match self.probe.asked {
+            Some(asked) if self.arrived_end > asked => {}
+            _ => return false,
+        }
+        self.probe.asked = None;
+        match self.state {
+            PathState::Good => return false,
+            PathState::Suspect => self.make_good(),
+            PathState::Bad | PathState::Probing => {
+                self.probe.successes += 1;
+                self.probe.at = now;
+                if self.probe.successes >= config.probe_successes {
+                    self.make_good();
+                } else if self.state == PathState::Bad {
+                    self.state = PathState::Probing;
+                } else {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Forgets a suspicion: it was not this path. Rule P6.
+    pub(crate) fn make_good(&mut self) {
+        self.state = PathState::Good;
+        self.probe.at = Instant::NEVER;
+        self.probe.asked = None;
+    }
+
+    /// When [`on_timer`](Self::on_timer) has something to do.
+    pub(crate) fn timer(&self) -> Instant {
+        self.probe.at
+    }
+
+    /// Asks, or judges a question that stayed unanswered. Returns what to do, and whether the
+    /// state changed.
+    pub(crate) fn on_timer(&mut self, now: Instant, config: &PathConfig) -> (ProbeAction, bool) {
+        if now < self.probe.at {
+            return (ProbeAction::Nothing, false);
+        }
+        if self.probe.asked.is_none() {
+            return (ProbeAction::Ask, false);
+        }
+        // Unanswered: wait, each time longer, then ask again.
+        let changed = self.state != PathState::Bad;
+        self.state = PathState::Bad;
+        self.probe.asked = None;
+        self.probe.successes = 0;
+        self.probe.at = now + self.probe.wait;
+        self.probe.wait = (self.probe.wait * 2).min(config.last_probe);
+        (ProbeAction::Nothing, changed)
+    }
+
+    /// A probe leaves; it is to be answered within `timeout_ns`.
+    pub(crate) fn probe_sent(&mut self, now: Instant, seq: PathSeq, timeout_ns: u64) {
+        self.probe.asked = Some(seq);
+        self.probe.at = now.plus_nanos(timeout_ns);
+    }
+}
+
+/// How long to wait for news of a packet: rule L4.
+pub(crate) fn probe_timeout_ns(config: &Config, rtt: &RttEstimator) -> u64 {
+    let spread = (4 * rtt.rttvar_ns()).max(rtt.srtt_ns());
+    (rtt.srtt_ns() + spread).max(nanos(config.loss.min_probe)) + nanos(config.ack.max_delay)
+}
+
+/// All paths to one peer.
+#[derive(Debug)]
+pub(crate) struct PathTable {
+    paths: Vec<Path>,
+    count: u16,
+    good: u16,
+    /// Where path sequence numbers go on after the table was given back: a number must never be
+    /// used twice on a path.
+    first_seq: PathSeq,
+}
+
+impl PathTable {
+    pub(crate) fn new(count: u16) -> Self {
+        Self { paths: Vec::new(), count, good: count, first_seq: PathSeq::ZERO }
+    }
+
+    /// How many paths there are.
+    pub(crate) fn count(&self) -> u16 {
+        self.count
+    }
+
+    /// How many of them are good.
+    pub(crate) fn good(&self) -> u16 {
+        self.good
+    }
+
+    /// Fewer paths, as agreed with the peer; what is in flight on the others is still accounted.
+    pub(crate) fn limit(&mut self, count: u16) {
+        self.count = self.count.min(count);
+        self.recount();
+    }
+
+    /// How many paths have a record: the ids below this.
+    pub(crate) fn opened(&self) -> usize {
+        self.paths.len()
+    }
+
+    /// A path that may be sent on; its record is made on first use.
+    #[inline]
+    pub(crate) fn open(&mut self, path: u8, config: &Config) -> &mut Path {
+        while self.paths.len() <= usize::from(path) {
+            self.paths.push(Path::new(config, self.first_seq));
+        }
+        &mut self.paths[usize::from(path)]
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, path: u8) -> Option<&Path> {
+        self.paths.get(usize::from(path))
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, path: u8) -> Option<&mut Path> {
+        self.paths.get_mut(usize::from(path))
+    }
+
+    /// Whether the path may carry data. One that was never used is as good as any.
+    #[inline]
+    pub(crate) fn is_good(&self, path: u8) -> bool {
+        self.get(path).is_none_or(Path::is_good)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u8, &Path)> {
+        self.paths.iter().enumerate().map(|(path, it)| (path as u8, it))
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (u8, &mut Path)> {
+        self.paths.iter_mut().enumerate().map(|(path, it)| (path as u8, it))
+    }
+
+    /// To be called when a path changed its state.
+    pub(crate) fn recount(&mut self) {
+        let bad = self.paths.iter().take(usize::from(self.count)).filter(|p| !p.is_good()).count();
+        self.good = self.count - bad as u16;
+    }
+
+    /// Whether so many paths look bad at once that it is the peer, or an incast: rule P6.
+    pub(crate) fn most_look_bad(&self) -> bool {
+        self.count > 1 && self.good * 2 < self.count
+    }
+
+    /// Gives the memory back. Nothing may be in flight.
+    pub(crate) fn release_idle(&mut self) {
+        for path in &self.paths {
+            self.first_seq = self.first_seq.max(path.next_seq);
+        }
+        self.paths = Vec::new();
+        self.good = self.count;
+    }
+}
+
+/// A round trip this many times the lowest one is taken to have waited in queues.
+const CONGESTED_RTTS: u64 = 2;

@@ -1,0 +1,171 @@
+//! When to acknowledge, and what to say. Rules A1 to A4.
+//!
+//! An ACK names the cumulative edge, and the blocks of 64 PSNs in which something arrived since
+//! the ACK before the last: each arrival is reported twice, so that one lost ACK does not make the
+//! sender take an arrival for a loss. If there is more to say than fits, several ACKs follow each
+//! other, and paths are reported only when every block has been: a sender that hears how far a path
+//! got has heard before what came along it.
+
+use super::arrivals::PathArrivals;
+use crate::config::AckConfig;
+use crate::psn::Psn;
+use crate::recv_window::RecvWindow;
+use crate::set256::Set256;
+use crate::time::Instant;
+use crate::wire::{Ack, AckBlock, Address, Data, Transmission};
+
+/// See the module's head.
+#[derive(Debug, Default)]
+pub(crate) struct Acknowledger {
+    due: Due,
+    packets: u32,
+    bytes: u32,
+    received_bytes: u32,
+    duplicates: u16,
+    duplicate: u32,
+    number: u32,
+    trigger: Option<Trigger>,
+    /// Blocks with arrivals since the last ACK, and since the one before.
+    fresh: Set256,
+    stale: Set256,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Trigger {
+    transmission: Transmission,
+    timestamp: u32,
+    arrived_at: Instant,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Due(Instant);
+
+impl Default for Due {
+    fn default() -> Self {
+        Self(Instant::NEVER)
+    }
+}
+
+impl Acknowledger {
+    #[inline]
+    pub(super) fn on_arrival(&mut self, now: Instant, transmission: Transmission, timestamp: u32) {
+        self.trigger = Some(Trigger { transmission, timestamp, arrived_at: now });
+    }
+
+    /// A packet was taken.
+    #[inline]
+    pub(super) fn on_accepted(&mut self, now: Instant, psn: Psn, len: u16, config: &AckConfig) {
+        self.fresh.insert(psn.block() as u8);
+        self.received_bytes = self.received_bytes.wrapping_add(len.into());
+        self.packets += 1;
+        self.bytes += u32::from(len);
+        if self.packets >= config.every_packets || self.bytes >= config.every_bytes {
+            self.at_once(now);
+        } else if self.due.0 == Instant::NEVER {
+            self.at_latest(now + config.max_delay);
+        }
+    }
+
+    /// A PSN came again; `repeated` if it was the same transmission, which the network doubled.
+    pub(super) fn on_duplicate(&mut self, now: Instant, data: &Data, psn: Psn, repeated: bool) {
+        if !repeated {
+            self.duplicates = self.duplicates.wrapping_add(1);
+            self.duplicate = psn.wire();
+        }
+        self.on_arrival(now, data.transmission, data.timestamp);
+        self.at_once(now);
+    }
+
+    #[inline]
+    pub(super) fn at_once(&mut self, now: Instant) {
+        self.at_latest(now);
+    }
+
+    #[inline]
+    pub(super) fn at_latest(&mut self, at: Instant) {
+        self.due.0 = self.due.0.min(at);
+    }
+
+    #[inline]
+    pub(super) fn due(&self) -> Instant {
+        self.due.0
+    }
+
+    /// The next ACK, or `None` if nothing has ever arrived.
+    pub(super) fn build(
+        &mut self,
+        now: Instant,
+        address: Address,
+        credit: Psn,
+        window: &RecvWindow,
+        paths: &mut PathArrivals,
+    ) -> Option<Ack> {
+        let trigger = self.trigger?;
+        let edge = window.next_expected();
+        let mut ack = Ack::new(address, edge.wire(), credit.wire());
+        self.number = self.number.wrapping_add(1);
+        ack.number = self.number;
+        ack.received_bytes = self.received_bytes;
+        ack.duplicates = self.duplicates;
+        ack.duplicate = self.duplicate;
+        ack.trigger = trigger.transmission;
+        ack.echo = trigger.timestamp;
+        let turnaround_ns = now.nanos_since(trigger.arrived_at);
+        ack.turnaround_ns = turnaround_ns.min(u64::from(u32::MAX)) as u32;
+        let all_blocks_told = self.report_blocks(&mut ack, window);
+        if all_blocks_told {
+            while ack.paths().len() < crate::wire::MAX_ACK_PATHS {
+                let Some(report) = paths.next_report() else {
+                    break;
+                };
+                ack.push_path(report);
+            }
+        }
+        self.packets = 0;
+        self.bytes = 0;
+        let more = !all_blocks_told || paths.has_reports();
+        self.due.0 = if more { now } else { Instant::NEVER };
+        Some(ack)
+    }
+
+    /// Reports blocks: that of the edge, then fresh ones, then the last ACK's once more. Returns
+    /// whether all fresh ones are told. Blocks go by their number modulo 256, which is unambiguous
+    /// within a window: see [`MAX_RECV_WINDOW_PACKETS`](crate::config::MAX_RECV_WINDOW_PACKETS).
+    fn report_blocks(&mut self, ack: &mut Ack, window: &RecvWindow) -> bool {
+        let edge = window.next_expected().block();
+        if window.has_gap() {
+            self.fresh.insert(edge as u8);
+        }
+        let mut told = Set256::default();
+        while let Some(offset) = self.fresh.first_from(edge as u8) {
+            let block = edge + u64::from(offset);
+            if !covered(window, block) {
+                let bits = window.word(block);
+                if bits != 0 && !ack.push_block(AckBlock { offset: offset.into(), bits }) {
+                    self.stale.union(&told);
+                    return false;
+                }
+                told.insert(block as u8);
+            }
+            self.fresh.remove(block as u8);
+        }
+        while let Some(offset) = self.stale.first_from(edge as u8) {
+            let block = edge + u64::from(offset);
+            self.stale.remove(block as u8);
+            let bits = window.word(block);
+            if told.contains(block as u8) || covered(window, block) || bits == 0 {
+                continue;
+            }
+            if !ack.push_block(AckBlock { offset: offset.into(), bits }) {
+                break;
+            }
+        }
+        self.stale = told;
+        true
+    }
+}
+
+/// Whether the cumulative edge, or the end of what has arrived, says all there is about a block.
+fn covered(window: &RecvWindow, block: u64) -> bool {
+    !window.has_gap() || window.highest_seen().is_none_or(|highest| block > highest.block())
+}

@@ -1,0 +1,127 @@
+//! What each path has brought: how far it got, which transmissions, how many marks.
+
+use alloc::vec::Vec;
+
+use crate::psn::PathSeq;
+use crate::set256::Set256;
+use crate::wire::{AckPath, Transmission};
+
+/// The paths that anything has arrived on.
+#[derive(Debug, Default)]
+pub(super) struct PathArrivals {
+    paths: Vec<Progress>,
+    /// Paths with something to report.
+    dirty: Set256,
+}
+
+/// One path's progress.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    highest: PathSeq,
+    /// Bit i: transmission `highest - i` has arrived.
+    recent: u64,
+    ce_packets: u8,
+}
+
+/// What an arrival means to its path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PathArrival {
+    /// A transmission before it is missing that was not missing before.
+    pub gap: bool,
+    /// This very transmission has arrived before: the network doubled it.
+    pub repeated: bool,
+}
+
+impl PathArrivals {
+    #[inline]
+    pub(super) fn on_arrival(&mut self, transmission: Transmission, ce: bool) -> PathArrival {
+        let id = usize::from(transmission.path);
+        if self.paths.len() <= id {
+            self.paths.resize(id + 1, Progress::default());
+        }
+        self.dirty.insert(transmission.path);
+        let path = &mut self.paths[id];
+        path.ce_packets = path.ce_packets.saturating_add(ce.into());
+        path.on_arrival(PathSeq::reconstruct(transmission.seq, path.highest))
+    }
+
+    /// A path to report, if there is one, and forgets that it has to be reported.
+    pub(super) fn next_report(&mut self) -> Option<AckPath> {
+        let id = self.dirty.pop_first()?;
+        let path = &mut self.paths[usize::from(id)];
+        let highest = Transmission { path: id, seq: path.highest.wire() };
+        let ce_packets = core::mem::take(&mut path.ce_packets);
+        Some(AckPath { highest, ce_packets })
+    }
+
+    pub(super) fn has_reports(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    pub(super) fn release_idle(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl Progress {
+    #[inline]
+    fn on_arrival(&mut self, seq: PathSeq) -> PathArrival {
+        if self.recent == 0 {
+            // The first arrival on this path, or the first after its record was given back.
+            *self = Self { highest: seq, recent: 1, ..*self };
+            return PathArrival { gap: false, repeated: false };
+        }
+        if seq > self.highest {
+            let ahead = seq.since(self.highest);
+            self.recent = match ahead {
+                1..=63 => self.recent << ahead | 1,
+                _ => 1,
+            };
+            self.highest = seq;
+            return PathArrival { gap: ahead > 1, repeated: false };
+        }
+        let behind = self.highest.since(seq);
+        let bit = match behind {
+            0..=63 => 1 << behind,
+            // Too long ago to tell; a repeat of something that old is rarer than a straggler.
+            _ => {
+                return PathArrival { gap: false, repeated: false };
+            }
+        };
+        let repeated = self.recent & bit != 0;
+        self.recent |= bit;
+        PathArrival { gap: false, repeated }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrive(paths: &mut PathArrivals, path: u8, seq: u32) -> PathArrival {
+        paths.on_arrival(Transmission { path, seq }, false)
+    }
+
+    #[test]
+    fn tells_gaps_stragglers_and_repeats_apart() {
+        let mut paths = PathArrivals::default();
+        let plain = PathArrival { gap: false, repeated: false };
+        assert_eq!(arrive(&mut paths, 3, 0), plain);
+        assert_eq!(arrive(&mut paths, 3, 1), plain);
+        assert_eq!(arrive(&mut paths, 3, 4), PathArrival { gap: true, repeated: false });
+        assert_eq!(arrive(&mut paths, 3, 2), plain);
+        assert_eq!(arrive(&mut paths, 3, 2), PathArrival { gap: false, repeated: true });
+        assert_eq!(arrive(&mut paths, 5, 2), plain, "each path has its own numbers");
+    }
+
+    #[test]
+    fn survives_the_wrap_of_24_bits() {
+        let mut paths = PathArrivals::default();
+        arrive(&mut paths, 0, 0x00ff_ffff);
+        let report = paths.next_report();
+        assert_eq!(report.map(|it| it.highest.seq), Some(0x00ff_ffff));
+        assert!(!arrive(&mut paths, 0, 0).gap);
+        assert_eq!(paths.next_report().map(|it| it.highest.seq), Some(0));
+        assert_eq!(paths.next_report(), None);
+    }
+}

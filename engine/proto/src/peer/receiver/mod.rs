@@ -1,0 +1,198 @@
+//! The receiving half of a peer: what has arrived, and what to tell the sender of it.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `acknowledger` | when to send an ACK, and what goes into it |
+//! | `arrivals` | per path: how far it got, marks, repeats |
+//! | `order` | RD: which message is next |
+
+mod acknowledger;
+mod arrivals;
+mod order;
+
+use alloc::collections::VecDeque;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use crate::config::Config;
+use crate::psn::Psn;
+use crate::recv_window::{Admission, RecvWindow};
+use crate::time::Instant;
+use crate::wire::{Ack, Address, Data, Nack, Probe};
+
+pub(crate) use acknowledger::Acknowledger;
+pub(crate) use order::{Order, OrderStage};
+
+use arrivals::{PathArrival, PathArrivals};
+
+/// See the module's head.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    window: RecvWindow,
+    paths: PathArrivals,
+    acknowledger: Acknowledger,
+    /// Messages of which some packets are missing, by their id.
+    messages: HashMap<u32, u32, FixedState>,
+    /// The message that the last packet was part of: most packets follow one of their own.
+    last: Option<(u32, u32)>,
+    pub order: OrderStage,
+    nacks: VecDeque<Nack>,
+}
+
+/// Whether a data packet is to be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// Yes, under this PSN.
+    New(Psn),
+    Duplicate,
+    OutOfWindow,
+}
+
+impl Receiver {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            window: RecvWindow::new(config.recv_window_packets.into()),
+            paths: PathArrivals::default(),
+            acknowledger: Acknowledger::default(),
+            messages: HashMap::with_hasher(FixedState::default()),
+            last: None,
+            order: OrderStage::default(),
+            nacks: VecDeque::new(),
+        }
+    }
+
+    /// Judges a reliable data packet, and notes its path. A packet beyond the window leaves no
+    /// trace. Rules S1 to S3.
+    #[inline]
+    pub(crate) fn admit(
+        &mut self,
+        now: Instant,
+        data: &Data,
+        ce: bool,
+        config: &Config,
+    ) -> Arrival {
+        let psn = Psn::reconstruct(data.psn, self.window.next_expected());
+        match self.window.admit(psn) {
+            Admission::Beyond => Arrival::OutOfWindow,
+            Admission::Duplicate => {
+                let path = self.paths.on_arrival(data.transmission, ce);
+                self.acknowledger.on_duplicate(now, data, psn, path.repeated);
+                Arrival::Duplicate
+            }
+            Admission::New => {
+                let path = self.paths.on_arrival(data.transmission, ce);
+                self.note(now, data, ce, path, config);
+                Arrival::New(psn)
+            }
+        }
+    }
+
+    #[inline]
+    fn note(&mut self, now: Instant, data: &Data, ce: bool, path: PathArrival, config: &Config) {
+        let at_once = ce || path.gap || data.flags.has(crate::wire::DataFlags::ACK_REQUEST);
+        self.acknowledger.on_arrival(now, data.transmission, data.timestamp);
+        if at_once {
+            self.acknowledger.at_once(now);
+        }
+        if data.offset + u64::from(data.payload_len) == data.total_len {
+            self.acknowledger.at_latest(now + config.ack.message_end_delay);
+        }
+    }
+
+    /// Takes a packet that [`admit`](Self::admit) called new.
+    #[inline]
+    pub(crate) fn accept(&mut self, now: Instant, psn: Psn, len: u16, config: &Config) {
+        self.window.insert(psn);
+        self.acknowledger.on_accepted(now, psn, len, &config.ack);
+    }
+
+    /// Notes a UD packet: nothing is owed for it, but its path got that far.
+    pub(crate) fn on_datagram(&mut self, data: &Data, ce: bool) {
+        self.paths.on_arrival(data.transmission, ce);
+    }
+
+    /// Refuses a packet that [`admit`](Self::admit) called new.
+    pub(crate) fn refuse(&mut self, nack: Nack) {
+        self.nacks.push_back(nack);
+    }
+
+    pub(crate) fn next_nack(&mut self) -> Option<Nack> {
+        self.nacks.pop_front()
+    }
+
+    /// A path is asked whether it lives: the ACK is the answer.
+    pub(crate) fn on_probe(&mut self, now: Instant, probe: &Probe, ce: bool) {
+        self.paths.on_arrival(probe.transmission, ce);
+        self.acknowledger.on_arrival(now, probe.transmission, probe.timestamp);
+        self.acknowledger.at_once(now);
+    }
+
+    /// The key of the message that this id is being put together under.
+    #[inline]
+    pub(crate) fn message(&mut self, id: u32) -> Option<u32> {
+        match self.last {
+            Some((last_id, key)) if last_id == id => Some(key),
+            _ => {
+                let key = *self.messages.get(&id)?;
+                self.last = Some((id, key));
+                Some(key)
+            }
+        }
+    }
+
+    pub(crate) fn begin_message(&mut self, id: u32, key: u32) {
+        self.messages.insert(id, key);
+        self.last = Some((id, key));
+    }
+
+    /// All of its packets have arrived.
+    pub(crate) fn end_message(&mut self, id: u32) {
+        self.messages.remove(&id);
+        self.last = None;
+    }
+
+    /// Whether a message has begun to arrive and is not complete.
+    pub(crate) fn is_receiving(&self) -> bool {
+        !self.messages.is_empty()
+    }
+
+    /// When an ACK has to leave.
+    #[inline]
+    pub(crate) fn ack_due(&self) -> Instant {
+        self.acknowledger.due()
+    }
+
+    pub(crate) fn has_nacks(&self) -> bool {
+        !self.nacks.is_empty()
+    }
+
+    /// The first PSN that is not acceptable, if the sender may have `packets` under way.
+    pub(crate) fn credit(&self, packets: u64) -> Psn {
+        let wanted = self.window.next_expected().plus(packets.max(1));
+        wanted.min(self.window.limit())
+    }
+
+    /// Writes the ACK that is due. There may be more to say: look at [`ack_due`](Self::ack_due)
+    /// again.
+    pub(crate) fn build_ack(&mut self, now: Instant, address: Address, credit: Psn) -> Option<Ack> {
+        self.acknowledger.build(now, address, credit, &self.window, &mut self.paths)
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.window.has_gap()
+            && self.messages.is_empty()
+            && self.nacks.is_empty()
+            && self.acknowledger.due() == Instant::NEVER
+            && self.order.is_idle()
+    }
+
+    /// Gives back what only a busy peer needs.
+    pub(crate) fn release_idle(&mut self) {
+        self.window.release_idle();
+        self.paths.release_idle();
+        self.nacks = VecDeque::new();
+        self.messages = HashMap::with_hasher(FixedState::default());
+        self.order.release_idle();
+    }
+}

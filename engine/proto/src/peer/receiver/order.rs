@@ -1,0 +1,133 @@
+//! RD: messages are given receives, and delivered, in the order in which they were submitted.
+//!
+//! Their packets still come in any order and are placed as they come. Two edges move through the
+//! sender's numbering: messages below `next_bind` have been given a receive or wait for one in
+//! bounce memory; messages below `next_deliver` have been delivered. Only the message at
+//! `next_bind` may take a posted receive: were later ones to take them, the user could wait for a
+//! message that waits for a receive. Rule M5.
+
+use alloc::boxed::Box;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+/// See the module's head.
+#[derive(Debug, Default)]
+pub(crate) struct OrderStage {
+    next_bind: u32,
+    next_deliver: u32,
+    /// Only there once something has come out of order.
+    ahead: Option<Box<Ahead>>,
+}
+
+/// Messages that are ahead of their turn, by their place in the order.
+#[derive(Debug, Default)]
+struct Ahead {
+    /// In bounce memory, ahead of `next_bind`.
+    early: HashMap<u32, u32, FixedState>,
+    /// Placed, ahead of `next_deliver`.
+    placed: HashMap<u32, u32, FixedState>,
+}
+
+/// A message's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// It is next to be given a receive.
+    Next,
+    /// Others come before it.
+    Early,
+    /// Its turn is over, or too far away: the sender contradicts itself.
+    Impossible,
+}
+
+impl OrderStage {
+    /// Where a message stands of which no packet has been taken yet.
+    pub(crate) fn judge(&self, order: u32) -> Order {
+        match order.wrapping_sub(self.next_bind) {
+            0 => Order::Next,
+            ahead if ahead < MAX_AHEAD && !self.is_early(order) => Order::Early,
+            _ => Order::Impossible,
+        }
+    }
+
+    /// The next message has been given a place.
+    pub(crate) fn bound(&mut self) {
+        self.next_bind = self.next_bind.wrapping_add(1);
+    }
+
+    /// A message waits in bounce memory for its turn.
+    pub(crate) fn wait_early(&mut self, order: u32, message: u32) {
+        self.ahead.get_or_insert_default().early.insert(order, message);
+    }
+
+    /// The early message whose turn to be given a receive it is now, if it is here.
+    pub(crate) fn take_early(&mut self) -> Option<u32> {
+        let message = self.ahead.as_mut()?.early.remove(&self.next_bind)?;
+        self.bound();
+        Some(message)
+    }
+
+    /// A message is placed. Returns whether it is next to be delivered; otherwise it is kept.
+    pub(crate) fn placed(&mut self, order: u32, message: u32) -> bool {
+        if order == self.next_deliver {
+            self.next_deliver = order.wrapping_add(1);
+            return true;
+        }
+        self.ahead.get_or_insert_default().placed.insert(order, message);
+        false
+    }
+
+    /// The placed message whose turn to be delivered it is now.
+    pub(crate) fn take_placed(&mut self) -> Option<u32> {
+        let message = self.ahead.as_mut()?.placed.remove(&self.next_deliver)?;
+        self.next_deliver = self.next_deliver.wrapping_add(1);
+        Some(message)
+    }
+
+    /// Whether a message is kept here until others come.
+    pub(crate) fn holds(&self, order: u32, message: u32) -> bool {
+        self.ahead.as_ref().is_some_and(|ahead| {
+            ahead.early.get(&order) == Some(&message) || ahead.placed.get(&order) == Some(&message)
+        })
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.ahead.as_ref().is_none_or(|ahead| ahead.early.is_empty() && ahead.placed.is_empty())
+    }
+
+    pub(crate) fn release_idle(&mut self) {
+        if self.is_idle() {
+            self.ahead = None;
+        }
+    }
+
+    fn is_early(&self, order: u32) -> bool {
+        self.ahead.as_ref().is_some_and(|ahead| ahead.early.contains_key(&order))
+    }
+}
+
+/// Each message has a packet, so none can be further ahead than two windows.
+const MAX_AHEAD: u32 = 2 * crate::config::MAX_RECV_WINDOW_PACKETS as u32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn binds_and_delivers_in_order() {
+        let mut stage = OrderStage::default();
+        assert_eq!(stage.judge(1), Order::Early);
+        stage.wait_early(1, 11);
+        assert_eq!(stage.judge(1), Order::Impossible, "it is here already");
+        assert_eq!(stage.take_early(), None);
+        assert_eq!(stage.judge(0), Order::Next);
+        stage.bound();
+        assert_eq!(stage.take_early(), Some(11));
+        assert!(!stage.placed(1, 11));
+        assert_eq!(stage.take_placed(), None);
+        assert!(stage.placed(0, 10));
+        assert_eq!(stage.take_placed(), Some(11));
+        assert!(stage.is_idle());
+        assert_eq!(stage.judge(0), Order::Impossible);
+    }
+}

@@ -1,0 +1,357 @@
+//! What comes back: ACKs and NACKs.
+//!
+//! Everything in an ACK is checked against what was sent before any of it is believed (rule A5).
+//! Then, in this order: arrivals leave the window, paths learn how far they got, gaps on paths
+//! become losses, and congestion control hears of it all once.
+
+use super::{Sender, wire_bytes};
+use crate::boundary::Event;
+use crate::cc::AckSample;
+use crate::config::Config;
+use crate::drop_reason::DropReason;
+use crate::ids::{PathId, PeerId};
+use crate::path::probe_timeout_ns;
+use crate::psn::{PathSeq, Psn};
+use crate::send_window::SentState;
+use crate::shared::Shared;
+use crate::time::Instant;
+use crate::wire::{Ack, Nack, NackReason, Transmission};
+
+/// What a NACK brought about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NackOutcome {
+    /// The packet waits, or is to be sent again.
+    Taken,
+    /// It is not about anything in flight.
+    Unsolicited,
+}
+
+/// An ACK whose numbers have been put back to full length and checked.
+struct Checked {
+    cumulative: Psn,
+    trigger_seq: PathSeq,
+}
+
+/// What the packets that an ACK reported add up to.
+#[derive(Default)]
+struct Progress {
+    acked_bytes: u64,
+    in_flight_before: u64,
+}
+
+impl Sender {
+    /// Takes an ACK in, or says why it is not believed.
+    pub(crate) fn on_ack(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        ack: &Ack,
+        shared: &mut Shared,
+    ) -> Result<(), DropReason> {
+        let checked = self.check(ack).ok_or(DropReason::AckBeyondSent)?;
+        let limited =
+            self.in_flight_bytes + wire_bytes(self.mtu) > self.pace.cwnd_bytes(&shared.config);
+        let is_newest = self.take_credit(ack);
+        let in_flight_before = self.in_flight_bytes;
+        let acked_bytes = self.take_arrivals(checked.cumulative, ack, shared);
+        let progress = Progress { acked_bytes, in_flight_before };
+        let rtt = self.take_round_trip(now, ack, &shared.config);
+        let marked = self.take_paths(now, peer, ack, checked.trigger_seq, shared);
+        self.heard(now, peer, shared);
+        if is_newest {
+            self.find_gaps(now, checked.cumulative, ack, shared);
+        }
+        if progress.acked_bytes > 0 || rtt.is_some() {
+            self.inform_controller(now, ack, &progress, (rtt, marked, limited), &shared.config);
+        }
+        Ok(())
+    }
+
+    /// Rule A5: nothing in the ACK may lie beyond what was sent.
+    fn check(&self, ack: &Ack) -> Option<Checked> {
+        let next = self.window.next_psn();
+        let cumulative = Psn::reconstruct(ack.cumulative, self.window.unacknowledged());
+        if cumulative > next {
+            return None;
+        }
+        for block in ack.blocks() {
+            let first = (cumulative.block() + u64::from(block.offset)) * 64;
+            let last = first + u64::from(63 - block.bits.leading_zeros());
+            if last >= next.as_u64() {
+                return None;
+            }
+        }
+        for report in ack.paths() {
+            self.sent_on(report.highest)?;
+        }
+        let trigger_seq = self.sent_on(ack.trigger)?;
+        Some(Checked { cumulative, trigger_seq })
+    }
+
+    /// Whether this transmission was sent.
+    pub(crate) fn has_sent(&self, transmission: Transmission) -> bool {
+        self.sent_on(transmission).is_some()
+    }
+
+    /// The full number of a transmission, if it was sent.
+    fn sent_on(&self, transmission: Transmission) -> Option<PathSeq> {
+        let path = self.paths.get(transmission.path)?;
+        let seq = PathSeq::reconstruct(transmission.seq, path.next_seq);
+        (seq < path.next_seq).then_some(seq)
+    }
+
+    /// Credit is absolute, and a newer ACK overrules an older one, also downwards. Returns whether
+    /// this one is the newest.
+    fn take_credit(&mut self, ack: &Ack) -> bool {
+        if !is_newer(ack.number, self.newest_ack) {
+            return false;
+        }
+        self.newest_ack = ack.number;
+        self.credit = Psn::reconstruct(ack.credit, self.window.next_psn());
+        true
+    }
+
+    /// Takes what has arrived out of the window. Returns how many bytes of it are news.
+    fn take_arrivals(&mut self, cumulative: Psn, ack: &Ack, shared: &mut Shared) -> u64 {
+        let mut bytes = 0;
+        while self.window.unacknowledged() < cumulative {
+            bytes += self.arrived(self.window.unacknowledged(), shared);
+        }
+        for block in ack.blocks() {
+            let number = cumulative.block() + u64::from(block.offset);
+            let mut news = self.window.news(number, block.bits);
+            while news != 0 {
+                let psn = Psn::new(number * 64 + u64::from(news.trailing_zeros()));
+                news &= news - 1;
+                bytes += self.arrived(psn, shared);
+            }
+        }
+        bytes
+    }
+
+    /// One packet has arrived: it needs nothing more.
+    #[inline]
+    fn arrived(&mut self, psn: Psn, shared: &mut Shared) -> u64 {
+        let Some(&packet) = self.window.get(psn) else {
+            return 0;
+        };
+        let bytes = wire_bytes(packet.len);
+        match packet.state {
+            SentState::InFlight => {
+                let path = self.paths.open(packet.path, &shared.config);
+                self.window.unlink(&mut path.in_flight, psn);
+                self.in_flight_bytes -= bytes;
+            }
+            SentState::Lost => self.window.unlink(&mut self.lost, psn),
+            SentState::Refused => self.window.unlink(&mut self.refused, psn),
+            SentState::Done => return 0,
+        }
+        if let Some(record) = self.window.get_mut(psn) {
+            record.state = SentState::Done;
+        }
+        self.window.set_arrived(psn);
+        shared.messages[packet.message as usize].outstanding -= 1;
+        shared.complete_if_done(packet.message);
+        bytes
+    }
+
+    /// The round trip of the packet that the ACK answers, in nanoseconds, the peer's own time taken
+    /// out. Unambiguous whatever was sent again: the timestamp is of that very transmission. Rule R1.
+    fn take_round_trip(&mut self, now: Instant, ack: &Ack, config: &Config) -> Option<u64> {
+        let elapsed = (now.as_nanos() as u32).wrapping_sub(ack.echo);
+        let sample = u64::from(elapsed.checked_sub(ack.turnaround_ns)?).max(1);
+        if sample > MAX_RTT_NS {
+            return None;
+        }
+        self.rtt.update(now, sample);
+        self.recovery.set_peer_timeout(probe_timeout_ns(config, &self.rtt));
+        self.paths.get_mut(ack.trigger.path)?.rtt.update(now, sample);
+        Some(sample)
+    }
+
+    /// Each reported path learns how far it got. Returns whether a packet was marked.
+    fn take_paths(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        ack: &Ack,
+        trigger_seq: PathSeq,
+        shared: &mut Shared,
+    ) -> bool {
+        let mut marked = false;
+        for report in ack.paths() {
+            let id = report.highest.path;
+            let Some(seq) = self.sent_on(report.highest) else {
+                continue;
+            };
+            if report.ce_packets == 0 {
+                self.sprayer.on_clean(id);
+            } else {
+                marked = true;
+                let penalty = shared.config.path.ce_penalty;
+                let path = self.paths.open(id, &shared.config);
+                path.add_penalty(&shared.config.path, penalty);
+            }
+            self.path_arrived(now, peer, id, seq, shared);
+        }
+        self.path_arrived(now, peer, ack.trigger.path, trigger_seq, shared);
+        self.take_duplicates(ack, shared);
+        marked
+    }
+
+    fn path_arrived(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        id: u8,
+        seq: PathSeq,
+        shared: &mut Shared,
+    ) {
+        let Some(path) = self.paths.get_mut(id) else {
+            return;
+        };
+        if path.on_arrived(now, seq, &shared.config.path) {
+            let state = path.state();
+            self.path_changed(peer, id, state, shared);
+        } else {
+            self.recovery.watch(path.timer());
+        }
+    }
+
+    pub(super) fn path_changed(
+        &mut self,
+        peer: PeerId,
+        id: u8,
+        state: crate::path::PathState,
+        shared: &mut Shared,
+    ) {
+        self.paths.recount();
+        if let Some(path) = self.paths.get(id) {
+            self.recovery.watch(path.timer());
+        }
+        shared.events.push_back(Event::PathChanged { peer, path: PathId(id), state });
+    }
+
+    /// The peer had some packets already when they came again. Rule L5: the path on which the first
+    /// transmission was given up reorders more than was thought.
+    fn take_duplicates(&mut self, ack: &Ack, shared: &mut Shared) {
+        let more = ack.duplicates.wrapping_sub(self.reported_duplicates);
+        // A late ACK shows an older count; forward is the shorter way round.
+        if more == 0 || more > u16::MAX / 2 {
+            return;
+        }
+        self.reported_duplicates = ack.duplicates;
+        self.spurious += u64::from(more);
+        shared.stats.spurious_retransmissions += u64::from(more);
+        let psn = Psn::reconstruct(ack.duplicate, self.window.unacknowledged());
+        if let Some(path) = self.recovery.retransmitted_from(psn) {
+            self.paths.open(path, &shared.config).reorder.on_duplicate();
+        }
+    }
+
+    /// Rule C4: losses count as congestion where the path was congested, once per round trip.
+    pub(super) fn react_to_loss(&mut self, now: Instant, congested_bytes: u64, config: &Config) {
+        if congested_bytes > 0 {
+            self.pace.on_loss(now, congested_bytes, self.in_flight_bytes, config);
+        }
+    }
+
+    fn inform_controller(
+        &mut self,
+        now: Instant,
+        ack: &Ack,
+        progress: &Progress,
+        (rtt_ns, ce, cwnd_limited): (Option<u64>, bool, bool),
+        config: &Config,
+    ) {
+        let path = self.paths.get(ack.trigger.path);
+        let base_rtt_ns = path.map_or_else(|| self.rtt.min_ns(), |path| path.rtt.min_ns());
+        self.pace.on_ack(
+            now,
+            &AckSample {
+                acked_bytes: progress.acked_bytes,
+                rtt_ns,
+                base_rtt_ns,
+                srtt_ns: self.rtt.srtt_ns(),
+                ce,
+                in_flight_bytes: progress.in_flight_before,
+                cwnd_limited,
+            },
+            config,
+        );
+    }
+
+    /// Takes a NACK in.
+    pub(crate) fn on_nack(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        nack: &Nack,
+        shared: &mut Shared,
+    ) -> NackOutcome {
+        let psn = Psn::reconstruct(nack.psn, self.window.unacknowledged());
+        let Some(&packet) = self.window.get(psn) else {
+            return NackOutcome::Unsolicited;
+        };
+        let same_transmission =
+            packet.path == nack.transmission.path && packet.seq.wire() == nack.transmission.seq;
+        if packet.state != SentState::InFlight || !same_transmission {
+            return NackOutcome::Unsolicited;
+        }
+        shared.stats.nacks_received += 1;
+        self.heard(now, peer, shared);
+        match nack.reason {
+            NackReason::ReceiverNotReady => self.refuse(now, psn, nack, shared),
+            NackReason::Trimmed => {
+                let penalty = shared.config.path.nack_penalty;
+                let path = self.paths.open(packet.path, &shared.config);
+                path.add_penalty(&shared.config.path, penalty);
+                self.take_out_of_flight(psn, SentState::Lost, shared);
+                self.pace.on_nack(now, wire_bytes(packet.len), &shared.config);
+            }
+        }
+        NackOutcome::Taken
+    }
+
+    /// The receiver has no room for this message now: set it aside. Rule M4.
+    fn refuse(&mut self, now: Instant, psn: Psn, nack: &Nack, shared: &mut Shared) {
+        let message = self.take_out_of_flight(psn, SentState::Refused, shared);
+        self.queue.park(message);
+        // A NACK has no number, so it may only lower the credit; the next ACK sets it right.
+        self.credit = self.credit.min(Psn::reconstruct(nack.credit, self.window.next_psn()));
+        // The delay is the peer's to choose, within reason: a forged one must not stall for long.
+        let delay_ns = u64::from(nack.delay_ns).min(MAX_NOT_READY_NS);
+        self.not_ready_until = self.not_ready_until.max(now.plus_nanos(delay_ns));
+    }
+
+    /// Moves a packet in flight to the queue that goes with `state`. Returns its message.
+    pub(super) fn take_out_of_flight(
+        &mut self,
+        psn: Psn,
+        state: SentState,
+        shared: &Shared,
+    ) -> u32 {
+        let Some(record) = self.window.get_mut(psn) else { unreachable!("the PSN is in flight") };
+        debug_assert_eq!(record.state, SentState::InFlight);
+        record.state = state;
+        let (message, len, path) = (record.message, record.len, record.path);
+        let path = self.paths.open(path, &shared.config);
+        self.window.unlink(&mut path.in_flight, psn);
+        self.in_flight_bytes -= wire_bytes(len);
+        let queue = if state == SentState::Lost { &mut self.lost } else { &mut self.refused };
+        self.window.append(queue, psn);
+        message
+    }
+}
+
+/// Whether `number` comes after `reference`, around the wrap.
+fn is_newer(number: u32, reference: u32) -> bool {
+    let ahead = number.wrapping_sub(reference);
+    ahead != 0 && ahead <= u32::MAX / 2
+}
+
+/// A round trip beyond this is a damaged or ancient timestamp: peers are dead long before.
+const MAX_RTT_NS: u64 = 2_000_000_000;
+
+/// Most a receiver can make a sender wait at a time.
+const MAX_NOT_READY_NS: u64 = 1_000_000_000;

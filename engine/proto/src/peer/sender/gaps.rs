@@ -1,0 +1,88 @@
+//! Packets that later ones on their path have overtaken. Rules L1 and L2.
+//!
+//! Two things make a loss: the path has delivered something later, and the receiver has said since
+//! that this PSN is missing. The first alone proves nothing: the ACK that would have reported the
+//! arrival may itself be late or lost, and an ACK says nothing about PSNs outside its blocks.
+
+use super::Sender;
+use crate::psn::Psn;
+use crate::shared::Shared;
+use crate::time::Instant;
+use crate::wire::{Ack, MAX_ACK_BLOCKS};
+
+/// Which PSNs an ACK says something about. Rule A3.
+pub(super) struct Told {
+    blocks: [u64; MAX_ACK_BLOCKS],
+    count: usize,
+    /// There is no gap at the receiver: the cumulative edge says it all.
+    everything: bool,
+}
+
+impl Told {
+    pub(super) fn new(cumulative: Psn, ack: &Ack) -> Self {
+        let edge = cumulative.block();
+        let mut blocks = [0; MAX_ACK_BLOCKS];
+        for (number, block) in blocks.iter_mut().zip(ack.blocks()) {
+            *number = edge + u64::from(block.offset);
+        }
+        let count = ack.blocks().len();
+        // A receiver with a gap always reports the block of the edge, and reports it first.
+        let everything = ack.blocks().first().is_none_or(|block| block.offset != 0);
+        Self { blocks, count, everything }
+    }
+
+    fn about(&self, psn: Psn) -> bool {
+        self.everything || self.blocks[..self.count].contains(&psn.block())
+    }
+}
+
+impl Sender {
+    /// Looks at the paths that the ACK reports, and those on which something had been overtaken
+    /// before without being reported missing.
+    pub(super) fn find_gaps(
+        &mut self,
+        now: Instant,
+        cumulative: Psn,
+        ack: &Ack,
+        shared: &mut Shared,
+    ) {
+        let mut paths = core::mem::take(&mut self.overtaken);
+        for report in ack.paths() {
+            paths.insert(report.highest.path);
+        }
+        let told = Told::new(cumulative, ack);
+        let mut congested_bytes = 0;
+        while let Some(path) = paths.pop_first() {
+            congested_bytes += self.find_gaps_on(now, path, &told, shared);
+        }
+        self.react_to_loss(now, congested_bytes, &shared.config);
+    }
+
+    /// Returns the bytes of losses that count as congestion.
+    fn find_gaps_on(&mut self, now: Instant, id: u8, told: &Told, shared: &mut Shared) -> u64 {
+        let Some(path) = self.paths.get(id) else { return 0 };
+        let arrived_end = path.arrived_end;
+        let mut next = path.in_flight.first();
+        let mut congested_bytes = 0;
+        while let Some(psn) = next {
+            let Some(&packet) = self.window.get(psn) else { break };
+            if packet.seq >= arrived_end {
+                break;
+            }
+            next = self.window.following(psn);
+            if told.about(psn) {
+                self.window.set_missing(psn);
+                let later = arrived_end.since(packet.seq) - 1;
+                let due = packet.sent_at.plus_nanos(self.overtaken_wait_ns(id, shared));
+                if later >= u64::from(shared.config.loss.gap_packets) || now >= due {
+                    congested_bytes += self.lose(psn, &packet, shared);
+                    shared.stats.losses_by_path_gap += 1;
+                    continue;
+                }
+                self.recovery.look_at(due);
+            }
+            self.overtaken.insert(id);
+        }
+        congested_bytes
+    }
+}

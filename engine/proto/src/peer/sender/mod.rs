@@ -1,0 +1,203 @@
+//! The sending half of a peer: what is to be sent, what is on its way, and how fast.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `transmit` | the next packet: lost ones first, then new ones, as the windows allow |
+//! | `acknowledge` | ACKs and NACKs come in |
+//! | `gaps` | packets that later ones on their path have overtaken |
+//! | `pace` | how fast to send |
+//! | `recovery` | packets that got no answer in time |
+
+mod acknowledge;
+mod gaps;
+mod pace;
+mod recovery;
+mod transmit;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use crate::config::Config;
+use crate::loss::rtt::RttEstimator;
+use crate::message::{OutMessage, SendQueue};
+use crate::path::{PathTable, Sprayer, probe_timeout_ns};
+use crate::psn::Psn;
+use crate::send_window::{PacketList, SendWindow};
+use crate::set256::Set256;
+use crate::shared::Shared;
+use crate::stats::PeerStats;
+use crate::time::Instant;
+use crate::wire::DATA_HEADER_BYTES;
+
+pub(crate) use acknowledge::NackOutcome;
+pub(crate) use recovery::TimerOutcome;
+pub(crate) use transmit::DataPacket;
+
+use pace::Pace;
+use recovery::Recovery;
+use transmit::Datagrams;
+
+/// See the module's head.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    window: SendWindow,
+    queue: SendQueue,
+    datagrams: Datagrams,
+    /// Packets to be sent again.
+    lost: PacketList,
+    /// Packets that wait for the receiver.
+    refused: PacketList,
+    paths: PathTable,
+    sprayer: Sprayer,
+    rtt: RttEstimator,
+    pace: Pace,
+    recovery: Recovery,
+    /// Messages that want a delivery report, by their id.
+    reports: HashMap<u32, u32, FixedState>,
+    /// The first PSN that the peer would not accept.
+    credit: Psn,
+    in_flight_bytes: u64,
+    /// No new message is begun before; zero: the receiver is ready.
+    not_ready_until: Instant,
+    mtu: u16,
+    next_message: u32,
+    next_order: u32,
+    newest_ack: u32,
+    reported_duplicates: u16,
+    /// Paths on which a packet in flight has been overtaken.
+    overtaken: Set256,
+    retransmissions: u64,
+    spurious: u64,
+}
+
+impl Sender {
+    /// `first_path` should differ from peer to peer.
+    pub(crate) fn new(config: &Config, first_path: u8) -> Self {
+        let mtu = config.mtu_bytes.min(config.open_mtu_bytes);
+        let rtt = RttEstimator::new(config.loss.initial_rtt);
+        Self {
+            window: SendWindow::new(SEND_WINDOW_PACKETS),
+            queue: SendQueue::default(),
+            datagrams: Datagrams::default(),
+            lost: PacketList::EMPTY,
+            refused: PacketList::EMPTY,
+            paths: PathTable::new(config.paths),
+            sprayer: Sprayer::new(config.path.spray, config.train_packets, first_path),
+            pace: Pace::default(),
+            recovery: Recovery::new(probe_timeout_ns(config, &rtt)),
+            rtt,
+            reports: HashMap::with_hasher(FixedState::default()),
+            credit: Psn::new(OPEN_CREDIT_PACKETS),
+            in_flight_bytes: 0,
+            not_ready_until: Instant::ZERO,
+            mtu,
+            next_message: 0,
+            next_order: 0,
+            newest_ack: 0,
+            reported_duplicates: 0,
+            overtaken: Set256::default(),
+            retransmissions: 0,
+            spurious: 0,
+        }
+    }
+
+    /// Takes up what the peer told when it opened.
+    pub(crate) fn agree(&mut self, config: &Config, mtu: u16, paths: u16, credit_packets: u16) {
+        self.mtu = config.mtu_bytes.min(mtu);
+        self.paths.limit(paths);
+        self.credit = self.credit.max(Psn::new(credit_packets.into()));
+    }
+
+    /// Numbers a message and takes it up.
+    pub(crate) fn submit(&mut self, shared: &mut Shared, message: OutMessage) {
+        let wants_report = message.level == crate::ids::CompletionLevel::Delivered;
+        let is_rd = message.service == crate::ids::Service::Rd;
+        let is_ud = message.service == crate::ids::Service::Ud;
+        let (id, order) = (self.next_message, if is_rd { self.next_order } else { 0 });
+        self.next_message = id.wrapping_add(1);
+        self.next_order = self.next_order.wrapping_add(u32::from(is_rd));
+        let key = shared.messages.insert(OutMessage { id, order, ..message }) as u32;
+        if wants_report {
+            self.reports.insert(id, key);
+        }
+        if is_ud {
+            self.datagrams.push(key);
+        } else {
+            self.queue.push(key);
+        }
+    }
+
+    /// Takes up a report, a message of the protocol's own that carries the number of another.
+    pub(crate) fn submit_report(&mut self, shared: &mut Shared, report: OutMessage) {
+        let key = shared.messages.insert(report) as u32;
+        self.queue.push(key);
+    }
+
+    /// The peer reports a message placed. Returns its key, if it is one that asked.
+    pub(crate) fn take_report(&mut self, id: u32) -> Option<u32> {
+        self.reports.remove(&id)
+    }
+
+    /// Largest payload of a packet, in bytes.
+    pub(crate) fn mtu(&self) -> u16 {
+        self.mtu
+    }
+
+    pub(crate) fn paths(&self) -> &PathTable {
+        &self.paths
+    }
+
+    /// When [`on_timer`](Self::on_timer) has something to do.
+    pub(crate) fn deadline(&self) -> Instant {
+        let not_ready = match self.not_ready_until {
+            Instant::ZERO => Instant::NEVER,
+            until => until,
+        };
+        self.recovery.deadline().min(not_ready)
+    }
+
+    /// Whether nothing is pending that would keep the memory in use.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.window.is_empty()
+            && self.queue.is_empty()
+            && self.datagrams.is_empty()
+            && self.reports.is_empty()
+            && self.recovery.watches_no_path()
+    }
+
+    /// Gives back what only a busy peer needs.
+    pub(crate) fn release_idle(&mut self) {
+        self.window.release_idle();
+        self.queue.release_idle();
+        self.datagrams.release_idle();
+        self.paths.release_idle();
+        self.pace.release_idle();
+        self.recovery.release_idle();
+        self.reports = HashMap::with_hasher(FixedState::default());
+    }
+
+    pub(crate) fn fill_stats(&self, stats: &mut PeerStats) {
+        stats.mtu_bytes = self.mtu.into();
+        stats.cwnd_bytes = self.pace.current_cwnd_bytes();
+        stats.in_flight_bytes = self.in_flight_bytes;
+        if self.rtt.has_sample() {
+            stats.srtt_ns = self.rtt.srtt_ns();
+            stats.min_rtt_ns = self.rtt.min_ns();
+        }
+        stats.paths_good = self.paths.good().into();
+        stats.retransmissions = self.retransmissions;
+        stats.spurious_retransmissions = self.spurious;
+    }
+}
+
+/// What a packet counts against the window: its payload, and its header.
+#[inline]
+fn wire_bytes(len: u16) -> u64 {
+    u64::from(len) + DATA_HEADER_BYTES as u64
+}
+
+/// As many packets as any peer can have as its receive window.
+const SEND_WINDOW_PACKETS: u32 = crate::config::MAX_RECV_WINDOW_PACKETS as u32;
+
+/// What may be sent before the peer has named its window: no endpoint may have a smaller one.
+const OPEN_CREDIT_PACKETS: u64 = 64;

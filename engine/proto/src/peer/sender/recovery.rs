@@ -1,0 +1,497 @@
+//! Packets that nobody has answered: path gaps, timeouts, the end of a peer. Rules L1 to L6.
+//!
+//! The order of suspicion:
+//! 1. *Path gap*: later packets on the same path have arrived. That path lost it.
+//! 2. *Path timeout*: the peer answers, and this path has been silent for longer than its round
+//!    trips explain. The path is under suspicion; what it carried leaves on others.
+//! 3. *Tail probe*: nobody answers. The oldest packet leaves again on another path, once, asking
+//!    for an ACK.
+//! 4. *RTO*: still nobody. Everything in flight counts as lost, the window collapses, and the wait
+//!    doubles.
+//! 5. *Death*: too many RTOs, or too long a silence.
+
+use alloc::boxed::Box;
+
+use super::{Sender, wire_bytes};
+use crate::config::Config;
+use crate::ids::PeerId;
+use crate::path::{PathState, ProbeAction};
+use crate::psn::{PathSeq, Psn};
+use crate::send_window::{SentPacket, SentState};
+use crate::set256::Set256;
+use crate::shared::Shared;
+use crate::time::{Instant, nanos};
+
+/// What a timer brought about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TimerOutcome {
+    /// Packets may be ready to leave.
+    Alive,
+    /// The peer does not answer.
+    Dead,
+}
+
+/// The timers of a sender, and what it needs to judge silence.
+#[derive(Debug)]
+pub(super) struct Recovery {
+    /// No packet's time is over before this; moved lazily, so it may be early.
+    loss_at: Instant,
+    /// The pacer lets the next packet go.
+    paced_until: Instant,
+    /// No path's probe is due before this; may be early.
+    path_at: Instant,
+    /// The next RTO, once the tail has been probed.
+    rto_at: Instant,
+    last_heard: Instant,
+    /// Since when something has been waiting for an answer.
+    waiting_since: Instant,
+    /// The path whose packet was sent again because nobody answered.
+    tail_probed: Option<u8>,
+    backoff: u32,
+    /// Packets that may leave whatever the window says.
+    probes: u8,
+    peer_timeout_ns: u64,
+    recent: Recent,
+}
+
+/// The PSNs that were sent again last, and the paths on which they had been given up.
+#[derive(Debug, Default)]
+struct Recent {
+    entries: Option<Box<[(u64, u8); RECENT_RETRANSMISSIONS]>>,
+    next: u8,
+}
+
+/// A duplicate is reported within about one round trip of the retransmission that made it.
+const RECENT_RETRANSMISSIONS: usize = 32;
+
+impl Recovery {
+    /// `peer_timeout_ns` is the timeout of a packet on a path without samples.
+    pub(super) fn new(peer_timeout_ns: u64) -> Self {
+        Self {
+            loss_at: Instant::NEVER,
+            paced_until: Instant::NEVER,
+            path_at: Instant::NEVER,
+            rto_at: Instant::NEVER,
+            last_heard: Instant::ZERO,
+            waiting_since: Instant::NEVER,
+            tail_probed: None,
+            backoff: 0,
+            probes: 0,
+            peer_timeout_ns,
+            recent: Recent::default(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn on_sent(&mut self, now: Instant, timeout_at: Instant) {
+        self.loss_at = self.loss_at.min(timeout_at);
+        self.waiting_since = self.waiting_since.min(now);
+    }
+
+    /// The peer lives. After a silence, what else was sent before it is looked at again, but not
+    /// before ACKs that are on their way had time to come.
+    ///
+    /// Returns the path that had lost the tail, if a probe on another one was answered.
+    fn on_heard(&mut self, now: Instant, srtt_ns: u64) -> Option<u8> {
+        self.last_heard = now;
+        self.waiting_since = now;
+        let path = self.tail_probed.take()?;
+        self.rto_at = Instant::NEVER;
+        self.loss_at = self.loss_at.min(now.plus_nanos(srtt_ns));
+        let backoff = core::mem::take(&mut self.backoff);
+        (backoff == 0).then_some(path)
+    }
+
+    /// Nothing waits for an answer.
+    fn on_all_arrived(&mut self) {
+        self.waiting_since = Instant::NEVER;
+        self.loss_at = Instant::NEVER;
+    }
+
+    pub(super) fn set_peer_timeout(&mut self, timeout_ns: u64) {
+        self.peer_timeout_ns = timeout_ns;
+    }
+
+    /// A packet's time may be over then.
+    pub(super) fn look_at(&mut self, at: Instant) {
+        self.loss_at = self.loss_at.min(at);
+    }
+
+    pub(super) fn wake_at(&mut self, at: Instant) {
+        self.paced_until = at;
+    }
+
+    /// A path's timer may have become earlier.
+    pub(super) fn watch(&mut self, at: Instant) {
+        self.path_at = self.path_at.min(at);
+    }
+
+    pub(super) fn watches_no_path(&self) -> bool {
+        self.path_at == Instant::NEVER
+    }
+
+    /// Uses up the right to send one packet whatever the window says.
+    pub(super) fn take_probe(&mut self) -> bool {
+        let granted = self.probes > 0;
+        self.probes = self.probes.saturating_sub(1);
+        granted
+    }
+
+    /// The timeout of a packet on a path without samples.
+    #[inline]
+    pub(super) fn probe_timeout_ns(&self) -> u64 {
+        self.peer_timeout_ns
+    }
+
+    pub(super) fn note_retransmission(&mut self, psn: Psn, lost_on: u8) {
+        let recent = &mut self.recent;
+        let entries =
+            recent.entries.get_or_insert_with(|| Box::new([(u64::MAX, 0); RECENT_RETRANSMISSIONS]));
+        entries[usize::from(recent.next) % RECENT_RETRANSMISSIONS] = (psn.as_u64(), lost_on);
+        recent.next = recent.next.wrapping_add(1);
+    }
+
+    /// The path on which this PSN was given up lately.
+    pub(super) fn retransmitted_from(&self, psn: Psn) -> Option<u8> {
+        let entries = self.recent.entries.as_ref()?;
+        entries.iter().find(|entry| entry.0 == psn.as_u64()).map(|entry| entry.1)
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        self.loss_at.min(self.paced_until)
+    }
+
+    pub(super) fn release_idle(&mut self) {
+        self.recent = Recent::default();
+    }
+}
+
+/// How a packet that is overdue is judged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Overdue {
+    /// Wait until then.
+    NotBefore(Instant),
+    /// Its path carried later packets, and it had time enough.
+    Overtaken,
+    /// The peer answers, its path does not.
+    PathSilent,
+    /// Nobody answers.
+    PeerSilent,
+}
+
+impl Sender {
+    /// A believable answer came from the peer.
+    pub(super) fn heard(&mut self, now: Instant, peer: PeerId, shared: &mut Shared) {
+        let silent_path = self.recovery.on_heard(now, self.rtt.srtt_ns());
+        if self.window.is_empty() {
+            self.recovery.on_all_arrived();
+        }
+        if let Some(path) = silent_path {
+            self.suspect_path(now, peer, path, shared);
+        }
+    }
+
+    /// Rule P3.
+    fn suspect_path(&mut self, now: Instant, peer: PeerId, id: u8, shared: &mut Shared) {
+        let Some(path) = self.paths.get_mut(id) else { return };
+        if path.on_timeout(now, &shared.config.path) {
+            self.path_changed(peer, id, PathState::Suspect, shared);
+        }
+    }
+
+    /// Looks at every timer that may be due.
+    pub(crate) fn on_timer(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        shared: &mut Shared,
+    ) -> TimerOutcome {
+        if now >= self.recovery.paced_until {
+            self.recovery.paced_until = Instant::NEVER;
+        }
+        if now >= self.not_ready_until && self.not_ready_until > Instant::ZERO {
+            self.receiver_may_be_ready();
+        }
+        if now >= self.recovery.loss_at {
+            return self.on_loss_timer(now, peer, shared);
+        }
+        TimerOutcome::Alive
+    }
+
+    /// Tries again what the receiver had refused. Rule M4.
+    fn receiver_may_be_ready(&mut self) {
+        self.not_ready_until = Instant::ZERO;
+        while let Some(psn) = self.refused.first() {
+            self.window.unlink(&mut self.refused, psn);
+            if let Some(record) = self.window.get_mut(psn) {
+                record.state = SentState::Lost;
+            }
+            self.window.append(&mut self.lost, psn);
+        }
+        self.queue.unpark();
+    }
+
+    fn on_loss_timer(&mut self, now: Instant, peer: PeerId, shared: &mut Shared) -> TimerOutcome {
+        if self.is_dead(now, shared) {
+            return TimerOutcome::Dead;
+        }
+        let mut scan = Scan::default();
+        for path in 0..self.paths.opened() {
+            self.scan_path(now, path as u8, shared, &mut scan);
+        }
+        self.react_to_loss(now, scan.congested_bytes, &shared.config);
+        self.suspect_paths(now, peer, scan.timed_out, shared);
+        if let Some(oldest) = scan.oldest_silent {
+            self.on_peer_silent(now, oldest, shared, &mut scan);
+        }
+        let death_at = self.recovery.waiting_since + shared.config.loss.peer_dead_after;
+        self.recovery.loss_at = match self.in_flight_bytes {
+            0 => Instant::NEVER,
+            _ => scan.next_at.min(death_at),
+        };
+        TimerOutcome::Alive
+    }
+
+    fn is_dead(&self, now: Instant, shared: &Shared) -> bool {
+        let loss = &shared.config.loss;
+        let waiting = self.recovery.waiting_since != Instant::NEVER;
+        let silence = now.since(self.recovery.waiting_since);
+        waiting && (self.recovery.backoff > loss.max_rtos || silence >= loss.peer_dead_after)
+    }
+
+    /// Takes what is overdue on one path out of flight, oldest first.
+    fn scan_path(&mut self, now: Instant, path: u8, shared: &mut Shared, scan: &mut Scan) {
+        let mut timed_out = false;
+        while let Some(psn) = self.paths.get(path).and_then(|it| it.in_flight.first()) {
+            let Some(&packet) = self.window.get(psn) else {
+                break;
+            };
+            match self.judge(now, &packet, shared) {
+                Overdue::NotBefore(at) => {
+                    scan.next_at = scan.next_at.min(at);
+                    break;
+                }
+                Overdue::PeerSilent => {
+                    let older = scan.oldest_silent.is_none_or(|(at, _)| packet.sent_at < at);
+                    if older {
+                        scan.oldest_silent = Some((packet.sent_at, psn));
+                    }
+                    break;
+                }
+                Overdue::Overtaken => {
+                    scan.congested_bytes += self.lose(psn, &packet, shared);
+                    shared.stats.losses_by_path_gap += 1;
+                }
+                Overdue::PathSilent => {
+                    timed_out = true;
+                    scan.congested_bytes += self.lose(psn, &packet, shared);
+                    shared.stats.losses_by_timeout += 1;
+                }
+            }
+        }
+        if timed_out {
+            scan.timed_out.insert(path);
+        }
+    }
+
+    /// Rules L2 and L4, for the oldest packet in flight on a path.
+    fn judge(&self, now: Instant, packet: &SentPacket, shared: &Shared) -> Overdue {
+        let Some(path) = self.paths.get(packet.path) else {
+            return Overdue::NotBefore(Instant::NEVER);
+        };
+        let overtaken = packet.missing && packet.seq < path.arrived_end;
+        let wait_ns = match overtaken {
+            true => self.overtaken_wait_ns(packet.path, shared),
+            false => path.probe_timeout_ns(&shared.config, self.recovery.peer_timeout_ns),
+        };
+        let due = packet.sent_at.plus_nanos(wait_ns);
+        if now < due {
+            return Overdue::NotBefore(due);
+        }
+        if overtaken {
+            return Overdue::Overtaken;
+        }
+        // An ACK that left after this packet should have arrived: the peer is there.
+        let should_have_arrived = packet.sent_at.plus_nanos(path.rtt.srtt_ns());
+        match self.recovery.last_heard > should_have_arrived {
+            true => Overdue::PathSilent,
+            false => Overdue::PeerSilent,
+        }
+    }
+
+    /// How long after its transmission a packet that was overtaken is given up. Rule L2.
+    pub(super) fn overtaken_wait_ns(&self, path: u8, shared: &Shared) -> u64 {
+        let packet_ns = self.packet_ns(shared);
+        let path = self.paths.get(path);
+        path.map_or(0, |path| path.rtt.srtt_ns() + path.reorder_ns(&shared.config.loss, packet_ns))
+    }
+
+    /// What one full packet takes on the link, in nanoseconds.
+    fn packet_ns(&self, shared: &Shared) -> u64 {
+        wire_bytes(self.mtu) * 8 * 1_000_000_000 / shared.config.cc.link_bps.max(1)
+    }
+
+    /// Gives a packet in flight up. Returns its bytes if they count as congestion.
+    pub(super) fn lose(&mut self, psn: Psn, packet: &SentPacket, shared: &Shared) -> u64 {
+        self.take_out_of_flight(psn, SentState::Lost, shared);
+        let Some(path) = self.paths.get_mut(packet.path) else {
+            return 0;
+        };
+        path.packets_lost += 1;
+        path.reorder.on_recovery(&shared.config.loss);
+        if path.was_congested() { wire_bytes(packet.len) } else { 0 }
+    }
+
+    /// Rules P3 and P6: asks the paths that timed out, unless they are too many to blame.
+    fn suspect_paths(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        mut timed_out: Set256,
+        shared: &mut Shared,
+    ) {
+        if timed_out.is_empty() {
+            return;
+        }
+        while let Some(path) = timed_out.pop_first() {
+            self.suspect_path(now, peer, path, shared);
+        }
+        if self.paths.most_look_bad() {
+            self.absolve_paths(peer, shared);
+            let bytes = self.in_flight_bytes;
+            self.pace.on_loss(now, bytes.max(1), bytes, &shared.config);
+        }
+    }
+
+    /// It was not the paths.
+    fn absolve_paths(&mut self, peer: PeerId, shared: &mut Shared) {
+        let mut absolved = Set256::default();
+        for (id, path) in self.paths.iter_mut().filter(|(_, path)| !path.is_good()) {
+            path.make_good();
+            absolved.insert(id);
+        }
+        while let Some(path) = absolved.pop_first() {
+            self.path_changed(peer, path, PathState::Good, shared);
+        }
+    }
+
+    /// The tail probe, then RTO after RTO. Rules L4 and L5.
+    fn on_peer_silent(
+        &mut self,
+        now: Instant,
+        (_, oldest): (Instant, Psn),
+        shared: &mut Shared,
+        scan: &mut Scan,
+    ) {
+        let loss = &shared.config.loss;
+        let rto_ns = self.rtt.rto_ns(nanos(shared.config.ack.max_delay), nanos(loss.min_rto));
+        let max_rto_ns = nanos(loss.max_rto);
+        if self.recovery.tail_probed.is_none() {
+            self.recovery.tail_probed = self.window.get(oldest).map(|packet| packet.path);
+            self.recovery.rto_at = now.plus_nanos(rto_ns.min(max_rto_ns));
+            self.probe_tail(oldest, shared);
+        } else if now >= self.recovery.rto_at {
+            self.recovery.backoff += 1;
+            let wait_ns = rto_ns.saturating_mul(1 << self.recovery.backoff.min(32));
+            self.recovery.rto_at = now.plus_nanos(wait_ns.min(max_rto_ns));
+            shared.stats.rtos += 1;
+            self.lose_everything(shared);
+            self.pace.on_timeout(now, &shared.config);
+            self.recovery.probes = 1;
+        }
+        scan.next_at = scan.next_at.min(self.recovery.rto_at);
+    }
+
+    fn probe_tail(&mut self, psn: Psn, shared: &mut Shared) {
+        self.take_out_of_flight(psn, SentState::Lost, shared);
+        self.recovery.probes = 1;
+        shared.stats.losses_by_timeout += 1;
+    }
+
+    fn lose_everything(&mut self, shared: &mut Shared) {
+        for id in 0..self.paths.opened() {
+            let id = id as u8;
+            while let Some(psn) = self.paths.get(id).and_then(|path| path.in_flight.first()) {
+                self.take_out_of_flight(psn, SentState::Lost, shared);
+                shared.stats.losses_by_timeout += 1;
+            }
+        }
+        self.sprayer.end_train();
+    }
+
+    /// The next path that is to be asked whether it lives, and the number of the question.
+    pub(crate) fn next_probe(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        shared: &mut Shared,
+    ) -> Option<(u8, PathSeq)> {
+        if now < self.recovery.path_at {
+            return None;
+        }
+        self.recovery.path_at = Instant::NEVER;
+        for id in 0..self.paths.opened() {
+            let id = id as u8;
+            let fallback_ns = self.recovery.peer_timeout_ns;
+            let Some(path) = self.paths.get_mut(id) else {
+                break;
+            };
+            let (action, changed) = path.on_timer(now, &shared.config.path);
+            if action == ProbeAction::Ask {
+                let seq = path.take_seq();
+                let timeout_ns = path.probe_timeout_ns(&shared.config, fallback_ns);
+                path.probe_sent(now, seq, timeout_ns);
+                // The others keep their turn: look again right away.
+                self.recovery.path_at = now;
+                return Some((id, seq));
+            }
+            let (timer, state) = (path.timer(), path.state());
+            self.recovery.watch(timer);
+            if changed {
+                self.path_changed(peer, id, state, shared);
+            }
+        }
+        None
+    }
+
+    /// A path on which to ask whether the peer still lives, and the number of the question.
+    pub(crate) fn ask_peer(&mut self, config: &Config) -> (u8, PathSeq) {
+        let path = self.sprayer.for_control(&self.paths);
+        (path, self.paths.open(path, config).take_seq())
+    }
+
+    /// The peer sends something again: it may not have heard what it was told of it. Rule P7.
+    pub(crate) fn leave_control_path(&mut self) {
+        self.sprayer.leave_control_path(&self.paths);
+    }
+
+    /// The path for a packet that needs no number.
+    pub(crate) fn control_path(&mut self) -> u8 {
+        self.sprayer.for_control(&self.paths)
+    }
+
+    /// When [`next_probe`](Self::next_probe) has something to do; may be early.
+    #[inline]
+    pub(crate) fn probe_due(&self) -> Instant {
+        self.recovery.path_at
+    }
+}
+
+/// What one look at all paths found.
+struct Scan {
+    next_at: Instant,
+    oldest_silent: Option<(Instant, Psn)>,
+    congested_bytes: u64,
+    timed_out: Set256,
+}
+
+impl Default for Scan {
+    fn default() -> Self {
+        Self {
+            next_at: Instant::NEVER,
+            oldest_silent: None,
+            congested_bytes: 0,
+            timed_out: Set256::default(),
+        }
+    }
+}

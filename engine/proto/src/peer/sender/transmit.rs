@@ -1,0 +1,183 @@
+//! The next packet.
+
+use alloc::collections::VecDeque;
+
+use super::{Sender, wire_bytes};
+use crate::config::Config;
+use crate::psn::{PathSeq, Psn};
+use crate::send_window::{SentPacket, SentState};
+use crate::shared::Shared;
+use crate::time::Instant;
+
+/// A data packet that is to leave now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DataPacket {
+    /// `None` for UD.
+    pub psn: Option<Psn>,
+    pub message: u32,
+    pub offset: u64,
+    pub len: u16,
+    pub path: u8,
+    pub seq: PathSeq,
+    pub retransmission: bool,
+    pub ack_request: bool,
+}
+
+/// UD messages: sent as they come, and forgotten.
+#[derive(Debug, Default)]
+pub(super) struct Datagrams(VecDeque<u32>);
+
+impl Datagrams {
+    pub(super) fn push(&mut self, message: u32) {
+        self.0.push_back(message);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn release_idle(&mut self) {
+        if self.is_empty() {
+            *self = Self::default();
+        }
+    }
+}
+
+impl Sender {
+    /// The next packet, or `None` until an ACK, a timer or a command changes something.
+    pub(crate) fn next_packet(&mut self, now: Instant, shared: &mut Shared) -> Option<DataPacket> {
+        if let Some(message) = self.datagrams.0.pop_front() {
+            return Some(self.next_datagram(message, shared));
+        }
+        if !self.lost.is_empty() {
+            return self.next_lost(now, shared);
+        }
+        self.next_new(now, shared)
+    }
+
+    fn next_datagram(&mut self, message: u32, shared: &Shared) -> DataPacket {
+        let path = self.sprayer.next(&mut self.paths);
+        let seq = self.paths.open(path, &shared.config).take_seq();
+        let len = shared.messages[message as usize].range.len as u16;
+        DataPacket {
+            psn: None,
+            message,
+            offset: 0,
+            len,
+            path,
+            seq,
+            retransmission: false,
+            ack_request: false,
+        }
+    }
+
+    /// Sends a lost packet again, on another path. Rule L6.
+    fn next_lost(&mut self, now: Instant, shared: &mut Shared) -> Option<DataPacket> {
+        let psn = self.next_lost_psn()?;
+        let packet = *self.window.get(psn)?;
+        if !self.recovery.take_probe() && !self.may_send(now, packet.len, &shared.config) {
+            return None;
+        }
+        self.window.unlink(&mut self.lost, psn);
+        self.recovery.note_retransmission(psn, packet.path);
+        let path = self.sprayer.next_other(&mut self.paths, packet.path);
+        self.retransmissions += 1;
+        shared.stats.retransmissions += 1;
+        Some(self.launch(now, shared, psn, packet, path))
+    }
+
+    /// The lost packet that waits longest; or, where the receiver has taken credit back since it
+    /// was sent, the lowest, which a receiver always has credit for.
+    fn next_lost_psn(&self) -> Option<Psn> {
+        let first = self.lost.first()?;
+        if first < self.credit {
+            return Some(first);
+        }
+        let lowest = self.window.unacknowledged();
+        let lost = self.window.get(lowest)?.state == SentState::Lost;
+        lost.then_some(lowest)
+    }
+
+    fn next_new(&mut self, now: Instant, shared: &mut Shared) -> Option<DataPacket> {
+        let key = self.queue.first()?;
+        if self.window.next_psn() >= self.credit || !self.window.has_room() {
+            return None;
+        }
+        let message = &mut shared.messages[key as usize];
+        if message.is_untouched() && now < self.not_ready_until {
+            return None;
+        }
+        let next_len = (message.range.len - message.cut).min(u64::from(self.mtu)) as u16;
+        if !self.may_send(now, next_len, &shared.config) {
+            return None;
+        }
+        let (offset, len) = message.cut(self.mtu);
+        message.outstanding += 1;
+        if message.all_cut {
+            self.queue.pop();
+        }
+        let path = self.sprayer.next(&mut self.paths);
+        let packet = SentPacket::new(key, offset, len);
+        let psn = self.window.push(packet);
+        Some(self.launch(now, shared, psn, packet, path))
+    }
+
+    /// Whether congestion control and pacing let a packet go. Rule C1: with nothing in flight one
+    /// always may, or nothing would ever come back.
+    #[inline]
+    fn may_send(&mut self, now: Instant, len: u16, config: &Config) -> bool {
+        let fits = self.in_flight_bytes + wire_bytes(len) <= self.pace.cwnd_bytes(config);
+        if !fits && self.in_flight_bytes > 0 {
+            return false;
+        }
+        let ready_at = self.pace.ready_at();
+        if now < ready_at {
+            self.recovery.wake_at(ready_at);
+            return false;
+        }
+        true
+    }
+
+    /// Notes that a packet leaves, on this path.
+    #[inline]
+    fn launch(
+        &mut self,
+        now: Instant,
+        shared: &Shared,
+        psn: Psn,
+        packet: SentPacket,
+        path_id: u8,
+    ) -> DataPacket {
+        let fallback_ns = self.recovery.probe_timeout_ns();
+        let path = self.paths.open(path_id, &shared.config);
+        let seq = path.take_seq();
+        let timeout_ns = path.probe_timeout_ns(&shared.config, fallback_ns);
+        self.window.append(&mut path.in_flight, psn);
+        if let Some(record) = self.window.get_mut(psn) {
+            record.path = path_id;
+            record.seq = seq;
+            record.sent_at = now;
+            record.state = SentState::InFlight;
+            record.missing = false;
+            record.sends = packet.sends.saturating_add(1);
+        }
+        self.in_flight_bytes += wire_bytes(packet.len);
+        self.recovery.on_sent(now, now.plus_nanos(timeout_ns));
+        self.pace.on_send(now, wire_bytes(packet.len));
+        DataPacket {
+            psn: Some(psn),
+            message: packet.message,
+            offset: packet.offset,
+            len: packet.len,
+            path: path_id,
+            seq,
+            retransmission: packet.sends > 0,
+            ack_request: packet.sends > 0,
+        }
+    }
+
+    /// Whether a packet might leave, if windows and pacing allow.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.lost.is_empty() || self.queue.first().is_some() || !self.datagrams.is_empty()
+    }
+}

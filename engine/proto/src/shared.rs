@@ -1,0 +1,66 @@
+//! What the parts of an endpoint write to, whichever peer they work for.
+
+use alloc::collections::VecDeque;
+
+use slab::Slab;
+
+use crate::boundary::{Event, PeerFailure, SendFailure};
+use crate::config::Config;
+use crate::drop_reason::DropReason;
+use crate::message::OutMessage;
+use crate::stats::EndpointStats;
+
+/// Handed to a peer's methods beside the peer itself.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub config: Config,
+    /// Every message that was submitted and has not completed, by key.
+    pub messages: Slab<OutMessage>,
+    pub events: VecDeque<Event>,
+    pub stats: EndpointStats,
+    /// Messages of the user's that have not completed.
+    pub pending_sends: usize,
+}
+
+impl Shared {
+    pub(crate) fn new(config: Config) -> Self {
+        Self {
+            config,
+            messages: Slab::new(),
+            events: VecDeque::new(),
+            stats: EndpointStats::default(),
+            pending_sends: 0,
+        }
+    }
+
+    /// Completes a message if nothing is missing.
+    #[inline]
+    pub(crate) fn complete_if_done(&mut self, key: u32) {
+        if self.messages[key as usize].is_complete() {
+            self.end_message(key as usize, Ok(()));
+            self.stats.messages_sent += 1;
+        }
+    }
+
+    /// Ends a message that cannot be completed.
+    pub(crate) fn fail_message(&mut self, key: usize, reason: PeerFailure) {
+        let failure = match self.messages[key].is_untouched() {
+            true => SendFailure::NotSent(reason),
+            false => SendFailure::Unknown(reason),
+        };
+        self.end_message(key, Err(failure));
+    }
+
+    /// Ends a message and tells the user, if it is the user's.
+    pub(crate) fn end_message(&mut self, key: usize, result: Result<(), SendFailure>) {
+        let OutMessage { token, peer, .. } = self.messages.remove(key);
+        if let Some(token) = token {
+            self.pending_sends -= 1;
+            self.events.push_back(Event::SendCompleted { token, peer, result });
+        }
+    }
+
+    pub(crate) fn count_drop(&mut self, reason: DropReason) {
+        self.stats.drops[reason.index()] += 1;
+    }
+}

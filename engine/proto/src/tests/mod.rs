@@ -1,0 +1,13 @@
+//! Two endpoints, stepped in virtual time. Each file is about one part of docs/PROTOCOL.md; a test
+//! names the rule that it covers.
+
+mod congestion;
+mod context;
+mod hostile;
+mod loss;
+mod memory;
+mod messages;
+mod pair;
+mod paths;
+mod random;
+mod soak;

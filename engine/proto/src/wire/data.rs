@@ -1,0 +1,262 @@
+//! The data packet: a self-describing piece of a message.
+//!
+//! ```text
+//!  0               1               2               3
+//! +-------+-------+---------------+---------------+---------------+
+//! |version| kind 1|     flags     |        incarnation tag        |
+//! +-------+-------+---------------+-------------------------------+
+//! |                   destination context id                      |
+//! +---------------------------------------------------------------+
+//! |                             PSN                               |
+//! +---------------+-----------------------------------------------+
+//! |    path id    |            path sequence number               |
+//! +---------------+-----------------------------------------------+
+//! |                     timestamp (ns, low bits)                  |
+//! +----+----------+---------------+-------------------------------+
+//! |svc | operation|  open: paths-1|         payload length        |
+//! +----+----------+---------------+-------------------------------+
+//! |                          message id                           |
+//! +---------------------------------------------------------------+
+//! |                     order (RD sequence number)                |
+//! +---------------------------------------------------------------+
+//! |                   total length (64 bit)                       |
+//! |                   offset in message (64 bit)                  |
+//! |                   key, tag      | open: incarnation           |
+//! |                   remote offset | open: mtu, features, credit,|
+//! |                   or immediate  |       locator               |
+//! +---------------------------------------------------------------+
+//! ```
+
+use core::mem::offset_of;
+
+use zerocopy::byteorder::network_endian::{U16, U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use super::{
+    Address, DATA_HEADER_BYTES, DecodeError, Kind, OpenBlock, OpenInfo, Prefix, Transmission,
+};
+use crate::ids::Service;
+
+/// Flags of a data packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DataFlags(pub u8);
+
+impl DataFlags {
+    /// The sender does not know yet that the receiver has its context.
+    pub const OPEN: Self = Self(0x01);
+    /// Acknowledge at once.
+    pub const ACK_REQUEST: Self = Self(0x02);
+    /// This PSN has been sent before.
+    pub const RETRANSMISSION: Self = Self(0x04);
+    /// Reserved for the protected mode: a security field follows the header. Refused today.
+    pub const SECURED: Self = Self(0x08);
+    /// The sender wants to be told when the message is placed and visible.
+    pub const REPORT: Self = Self(0x10);
+
+    const DEFINED: u8 =
+        Self::OPEN.0 | Self::ACK_REQUEST.0 | Self::RETRANSMISSION.0 | Self::REPORT.0;
+
+    /// Whether every flag of `other` is set.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// With `other` set if `on`.
+    #[must_use]
+    pub const fn with(self, other: Self, on: bool) -> Self {
+        if on { Self(self.0 | other.0) } else { self }
+    }
+}
+
+/// What the packet asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// A two-sided message: it goes to a posted receive.
+    Send,
+    /// The message named by the message id has been placed and is visible. No payload.
+    Delivered,
+}
+
+/// A data packet's header, checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Data {
+    /// The receiver's context. With `open`, only the tag is the receiver's, and zero as long as
+    /// the sender does not know it.
+    pub address: Address,
+    /// See [`DataFlags`].
+    pub flags: DataFlags,
+    /// Low 32 bits of the PSN; zero for UD.
+    pub psn: u32,
+    /// Which transmission this is.
+    pub transmission: Transmission,
+    /// The sender's clock, low 32 bits of nanoseconds, to be echoed.
+    pub timestamp: u32,
+    /// How the message is carried.
+    pub service: Service,
+    /// What the packet asks for.
+    pub op: Op,
+    /// Bytes after the header.
+    pub payload_len: u16,
+    /// The message, in the sender's numbering for this peer.
+    pub message_id: u32,
+    /// RD: the message's place in submission order. Zero otherwise.
+    pub order: u32,
+    /// The whole message, in bytes.
+    pub total_len: u64,
+    /// Where this packet's payload goes in the message, in bytes.
+    pub offset: u64,
+    /// The sender's open parameters, while it has to repeat them.
+    pub open: Option<OpenInfo>,
+}
+
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct Fields {
+    prefix: Prefix,
+    psn: U32,
+    transmission: U32,
+    timestamp: U32,
+    service_op: u8,
+    open_paths: u8,
+    payload_len: U16,
+    message_id: U32,
+    order: U32,
+    total_len: U64,
+    offset: U64,
+    /// Key and remote offset of one-sided operations; the open block while opening.
+    extra: OpenBlock,
+}
+
+const _: () = assert!(size_of::<Fields>() == DATA_HEADER_BYTES);
+
+/// Where the locator lies in a header that opens.
+pub(super) const OPEN_LOCATOR_AT: usize =
+    offset_of!(Fields, extra) + offset_of!(OpenBlock, locator);
+
+const SERVICE_SHIFT: u32 = 6;
+const OP_MASK: u8 = 0x3f;
+const OP_SEND: u8 = 0;
+const OP_DELIVERED: u8 = 1;
+
+impl Data {
+    /// Writes the header to the front of `out` and returns its length.
+    ///
+    /// # Panics
+    /// If `out` is shorter than [`DATA_HEADER_BYTES`].
+    #[inline]
+    pub fn encode(&self, out: &mut [u8]) -> usize {
+        let address = match &self.open {
+            Some(open) => Address { context: open.context, ..self.address },
+            None => self.address,
+        };
+        let flags = self.flags.with(DataFlags::OPEN, self.open.is_some());
+        let fields = Fields {
+            prefix: Prefix::new(Kind::Data, flags.0, address),
+            psn: self.psn.into(),
+            transmission: self.transmission.to_wire(),
+            timestamp: self.timestamp.into(),
+            service_op: service_bits(self.service) << SERVICE_SHIFT | op_bits(self.op),
+            open_paths: self.open.map_or(0, |open| (open.paths - 1) as u8),
+            payload_len: self.payload_len.into(),
+            message_id: self.message_id.into(),
+            order: self.order.into(),
+            total_len: self.total_len.into(),
+            offset: self.offset.into(),
+            extra: self.open.as_ref().map_or(NOTHING, OpenBlock::new),
+        };
+        out[..DATA_HEADER_BYTES].copy_from_slice(fields.as_bytes());
+        DATA_HEADER_BYTES
+    }
+
+    #[inline]
+    pub(super) fn decode(head: &[u8], datagram_len: usize) -> Result<Self, DecodeError> {
+        let (fields, _) = Fields::ref_from_prefix(head).map_err(|_| DecodeError::Truncated)?;
+        let flags = DataFlags(fields.prefix.flags);
+        if flags.0 & !DataFlags::DEFINED != 0 {
+            return Err(DecodeError::Undefined);
+        }
+        let open = match flags.has(DataFlags::OPEN) {
+            true => Some(fields.extra.info(fields.prefix.context.get(), fields.open_paths)?),
+            false => None,
+        };
+        let data = Self {
+            address: fields.prefix.address(),
+            flags,
+            psn: fields.psn.get(),
+            transmission: Transmission::from_wire(fields.transmission),
+            timestamp: fields.timestamp.get(),
+            service: service_from(fields.service_op >> SERVICE_SHIFT)?,
+            op: op_from(fields.service_op & OP_MASK)?,
+            payload_len: fields.payload_len.get(),
+            message_id: fields.message_id.get(),
+            order: fields.order.get(),
+            total_len: fields.total_len.get(),
+            offset: fields.offset.get(),
+            open,
+        };
+        data.check(datagram_len)?;
+        Ok(data)
+    }
+
+    /// Rules D1 to D3: the lengths agree, and the packet is a piece of its message.
+    #[inline]
+    fn check(&self, datagram_len: usize) -> Result<(), DecodeError> {
+        let len = u64::from(self.payload_len);
+        if datagram_len != DATA_HEADER_BYTES + usize::from(self.payload_len) {
+            return Err(DecodeError::Length);
+        }
+        let end = self.offset.checked_add(len).ok_or(DecodeError::PastEnd)?;
+        let whole = len == self.total_len;
+        // An empty piece moves nothing, so only an empty message may have one; and a datagram of
+        // UD, or a report, is always whole.
+        if end > self.total_len || (len == 0 && !whole) {
+            return Err(DecodeError::PastEnd);
+        }
+        match (self.service, self.op) {
+            (Service::Ud, Op::Send) if !whole => Err(DecodeError::PastEnd),
+            (Service::Ud, Op::Delivered) => Err(DecodeError::Undefined),
+            (_, Op::Delivered) if self.total_len != 0 => Err(DecodeError::PastEnd),
+            _ => Ok(()),
+        }
+    }
+}
+
+const NOTHING: OpenBlock = OpenBlock {
+    incarnation: U64::ZERO,
+    mtu: U16::ZERO,
+    features: U16::ZERO,
+    credit: U16::ZERO,
+    locator: U16::ZERO,
+};
+
+const fn service_bits(service: Service) -> u8 {
+    match service {
+        Service::Ud => 0,
+        Service::Srd => 1,
+        Service::Rd => 2,
+    }
+}
+
+const fn service_from(bits: u8) -> Result<Service, DecodeError> {
+    match bits {
+        0 => Ok(Service::Ud),
+        1 => Ok(Service::Srd),
+        2 => Ok(Service::Rd),
+        _ => Err(DecodeError::Undefined),
+    }
+}
+
+const fn op_bits(op: Op) -> u8 {
+    match op {
+        Op::Send => OP_SEND,
+        Op::Delivered => OP_DELIVERED,
+    }
+}
+
+const fn op_from(bits: u8) -> Result<Op, DecodeError> {
+    match bits {
+        OP_SEND => Ok(Op::Send),
+        OP_DELIVERED => Ok(Op::Delivered),
+        _ => Err(DecodeError::Undefined),
+    }
+}
