@@ -1,0 +1,133 @@
+//! What the engine tells about an operation when it is over.
+
+use bytes::BytesMut;
+use usrd_proto::{PeerFailure, RecvError, SendError, Service};
+
+use crate::Peer;
+
+/// An operation that is over.
+#[derive(Debug)]
+pub enum Completion {
+    /// A send.
+    Send(SendCompletion),
+    /// A receive.
+    Recv(RecvCompletion),
+}
+
+impl Completion {
+    /// What the user called the operation.
+    pub fn context(&self) -> u64 {
+        match self {
+            Self::Send(send) => send.context,
+            Self::Recv(recv) => recv.context,
+        }
+    }
+
+    /// The send, if it is one.
+    pub fn into_send(self) -> Option<SendCompletion> {
+        match self {
+            Self::Send(send) => Some(send),
+            Self::Recv(_) => None,
+        }
+    }
+
+    /// The receive, if it is one.
+    pub fn into_recv(self) -> Option<RecvCompletion> {
+        match self {
+            Self::Recv(recv) => Some(recv),
+            Self::Send(_) => None,
+        }
+    }
+}
+
+/// A send that is over. The engine has let go of its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendCompletion {
+    /// What the user called it.
+    pub context: u64,
+    /// To whom it was.
+    pub peer: Peer,
+    /// How it ended.
+    pub result: Result<(), SendFailure>,
+}
+
+/// A receive that is over, with its buffer.
+#[derive(Debug)]
+pub struct RecvCompletion {
+    /// What the user called it.
+    pub context: u64,
+    /// The buffer, as long as it was when it was posted; the message is its front.
+    pub buffer: BytesMut,
+    /// How it ended.
+    pub result: Result<Received, RecvFailure>,
+}
+
+impl RecvCompletion {
+    /// The bytes of the message that are in the buffer: all of them, those that fitted if it was
+    /// too small, none if it failed otherwise.
+    pub fn message(&self) -> &[u8] {
+        let len = match self.result {
+            Ok(received) | Err(RecvFailure::Truncated { received, .. }) => received.len,
+            Err(_) => 0,
+        };
+        &self.buffer[..len]
+    }
+}
+
+/// A message that has arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// From whom.
+    pub peer: Peer,
+    /// How it was carried.
+    pub service: Service,
+    /// Bytes in the buffer.
+    pub len: usize,
+}
+
+/// How a send failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendFailure {
+    /// Nothing of the message had left: it was certainly not delivered.
+    #[error("not delivered: {0}")]
+    NotSent(PeerFailure),
+    /// Some of the message had left: it may have been delivered, or not.
+    #[error("outcome unknown, the message may have been delivered: {0}")]
+    Unknown(PeerFailure),
+    /// It was not taken for sending.
+    #[error("refused: {0}")]
+    Refused(#[from] SendError),
+}
+
+/// How a receive failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecvFailure {
+    /// The message was longer than the buffer, which holds its front.
+    #[error("the message has {message_bytes} bytes, more than the buffer; post a larger one")]
+    Truncated {
+        /// What is in the buffer.
+        received: Received,
+        /// The whole message, in bytes.
+        message_bytes: u64,
+    },
+    /// The sender was lost before all of the message had arrived; the buffer's contents are
+    /// undefined.
+    #[error("the message did not arrive whole: {reason}")]
+    Aborted {
+        /// The sender.
+        peer: Peer,
+        /// What became of it.
+        reason: PeerFailure,
+    },
+    /// It was taken back with [`Engine::cancel_recv`](crate::Engine::cancel_recv).
+    #[error("cancelled")]
+    Cancelled,
+    /// The engine was closed before a message came.
+    #[error("the engine was closed")]
+    Closed,
+    /// It was not taken.
+    #[error("refused: {0}")]
+    Refused(#[from] RecvError),
+}

@@ -1,0 +1,167 @@
+//! The end of an engine: asked for, with time to finish; or at once.
+//!
+//! ```text
+//!   Open --shutdown--> Closing --drained, or deadline--+
+//!    |                                                 v
+//!    +--engine or driver dropped, device failed--> everything completes --> Gone
+//! ```
+
+use std::time::Duration;
+
+use usrd_device::DeviceError;
+use usrd_proto::{Instant, PeerFailure};
+
+use super::commands::answer;
+use super::{Driver, Turn};
+use crate::shared::Life;
+use crate::submission::Answer;
+use crate::{Completion, RecvCompletion, RecvFailure, SendCompletion, SendFailure, ShutdownReport};
+
+/// A shutdown that is going on.
+#[derive(Debug)]
+pub(super) struct Closing {
+    began: Instant,
+    deadline: Instant,
+    /// Since when there has been nothing left to finish.
+    drained: Option<Instant>,
+    answers: Vec<Answer<ShutdownReport>>,
+}
+
+impl Closing {
+    /// When to look again, whatever else happens.
+    pub(super) fn due(&self) -> Instant {
+        self.drained.map_or(self.deadline, |at| self.deadline.min(at + LINGER))
+    }
+}
+
+impl Driver {
+    /// [`Engine::shutdown`](crate::Engine::shutdown), for the thread that drives: drives until the
+    /// engine is closed.
+    pub fn shutdown(&mut self, deadline: Duration) -> ShutdownReport {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        self.shared.advance(Life::Closing);
+        self.begin_closing(deadline, Some(sender));
+        while self.progress() != Turn::Closed {
+            if let Ok(report) = receiver.try_recv() {
+                return report;
+            }
+        }
+        // A driver that was closed before has nothing to report.
+        receiver.try_recv().unwrap_or_default()
+    }
+
+    pub(super) fn begin_closing(&mut self, deadline: Duration, to: Option<Answer<ShutdownReport>>) {
+        let now = self.clock.now();
+        let closing = self.closing.get_or_insert_with(|| Closing {
+            began: now,
+            deadline: now + deadline,
+            drained: None,
+            answers: Vec::new(),
+        });
+        closing.deadline = closing.deadline.min(now + deadline);
+        closing.answers.extend(to);
+    }
+
+    /// Whether a shutdown has come to its end, one way or the other.
+    pub(super) fn is_finished(&mut self) -> bool {
+        let Some(closing) = &mut self.closing else {
+            return false;
+        };
+        let drained = self.endpoint.pending_sends() == 0
+            && self.shared.submissions() == 0
+            && self.batch.is_empty();
+        if !drained {
+            closing.drained = None;
+        } else if closing.drained.is_none() {
+            closing.drained = Some(self.now);
+        }
+        self.now >= closing.due()
+    }
+
+    /// The device cannot go on, so the engine cannot.
+    pub(super) fn fail(&mut self, error: &DeviceError) -> Turn {
+        tracing::error!(%error, "the device failed; closing the engine");
+        self.shared.fail(error.to_string());
+        self.close()
+    }
+
+    /// Completes everything, and says good-bye.
+    pub(super) fn close(&mut self) -> Turn {
+        if self.shared.life() == Life::Gone {
+            return Turn::Closed;
+        }
+        self.shared.advance(Life::Aborting);
+        let mut report = ShutdownReport::default();
+        self.refuse_submissions(&mut report);
+        report.sends_aborted += self.endpoint.pending_sends();
+        report.receives_returned += self.endpoint.posted_receives();
+        let peers: Vec<_> = self.routes.iter().collect();
+        for peer in peers {
+            self.endpoint.remove_peer(self.now, peer.id);
+        }
+        self.publish();
+        // Peers learn at once what they would otherwise have to time out for. If that fails, they
+        // do time out.
+        let _ = self.transmit();
+        self.leave(report);
+        Turn::Closed
+    }
+
+    /// Answers everybody. Nothing is left behind, whatever state the core is in.
+    fn leave(&mut self, mut report: ShutdownReport) {
+        self.complete_leftovers();
+        self.shared.gone();
+        if let Some(closing) = self.closing.take() {
+            report.elapsed = self.clock.now().since(closing.began);
+            for to in &closing.answers {
+                answer(to, report);
+            }
+        }
+    }
+
+    fn refuse_submissions(&mut self, report: &mut ShutdownReport) {
+        while let Some(submission) = self.shared.take_submission() {
+            let completion = submission.abandon();
+            match completion {
+                Completion::Send(_) => report.sends_aborted += 1,
+                Completion::Recv(_) => report.receives_returned += 1,
+            }
+            self.complete(completion);
+        }
+    }
+
+    fn complete_leftovers(&mut self) {
+        let (sends, receives) = self.buffers.drain();
+        for send in sends {
+            self.shared.complete(Completion::Send(SendCompletion {
+                context: send.context,
+                peer: send.peer,
+                result: Err(SendFailure::Unknown(PeerFailure::Closed)),
+            }));
+        }
+        for receive in receives {
+            self.shared.complete(Completion::Recv(RecvCompletion {
+                context: receive.context,
+                buffer: receive.buffer,
+                result: Err(RecvFailure::Closed),
+            }));
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // The core cannot be trusted any more, but nobody must be left waiting.
+            if self.shared.life() < Life::Gone {
+                self.leave(ShutdownReport::default());
+            }
+            return;
+        }
+        let _: Turn = self.close();
+    }
+}
+
+/// How long to stay when everything is drained: acknowledgements of what has just arrived leave,
+/// and a peer that missed one asks again in time to be answered.
+const LINGER: Duration = Duration::from_millis(5);

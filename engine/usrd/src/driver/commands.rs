@@ -1,0 +1,156 @@
+//! From the user to the core: operations, and commands.
+
+use bytes::{Bytes, BytesMut};
+use usrd_device::Address;
+use usrd_proto::{BufferRange, RecvRequest, SendError, SendRequest};
+
+use super::Driver;
+use super::buffers::token;
+use crate::submission::{Answer, Command, Submission};
+use crate::{
+    CommandError, Completion, ConnectError, EngineStats, Peer, PeerSnapshot, RecvCompletion,
+    RecvFailure, SendCompletion, SendFailure, SendOptions,
+};
+
+impl Driver {
+    /// [`Engine::connect`](crate::Engine::connect), for the thread that drives.
+    pub fn connect(&mut self, address: impl Into<Address>) -> Result<Peer, ConnectError> {
+        let route = self.device.resolve(&address.into()).map_err(ConnectError::Address)?;
+        if let Some(id) = self.routes.peer_at(route) {
+            return Ok(self.routes.handle(id));
+        }
+        let id = self.endpoint.add_peer(self.now)?;
+        Ok(self.routes.bind(route, id))
+    }
+
+    /// [`Engine::disconnect`](crate::Engine::disconnect), for the thread that drives.
+    pub fn disconnect(&mut self, peer: Peer) -> Result<(), CommandError> {
+        let id = self.routes.lookup(peer).ok_or(CommandError::UnknownPeer)?;
+        self.endpoint.remove_peer(self.now, id);
+        // While the peer still has its name and its route.
+        self.publish();
+        self.collect();
+        self.routes.unbind(id);
+        Ok(())
+    }
+
+    /// [`Engine::stats`](crate::Engine::stats), for the thread that drives.
+    pub fn stats(&self) -> EngineStats {
+        let mut driver = self.stats;
+        driver.events_dropped = self.shared.events_dropped();
+        EngineStats {
+            endpoint: self.endpoint.stats(),
+            driver,
+            peers: self.routes.len(),
+            sends_pending: self.endpoint.pending_sends(),
+            receives_posted: self.endpoint.posted_receives(),
+        }
+    }
+
+    /// [`Engine::peers`](crate::Engine::peers), for the thread that drives.
+    pub fn peers(&self) -> Vec<Peer> {
+        self.routes.iter().collect()
+    }
+
+    /// [`Engine::peer_stats`](crate::Engine::peer_stats), for the thread that drives.
+    pub fn peer_stats(&self, peer: Peer) -> Result<PeerSnapshot, CommandError> {
+        let snapshot = || {
+            let id = self.routes.lookup(peer)?;
+            Some(PeerSnapshot {
+                peer,
+                address: self.device.address_of(self.routes.route_to(id)?)?,
+                stats: self.endpoint.peer_stats(id)?,
+                paths: self.endpoint.path_stats(id)?,
+            })
+        };
+        snapshot().ok_or(CommandError::UnknownPeer)
+    }
+
+    /// Takes what was queued when the turn came here.
+    pub(super) fn take_submissions(&mut self) -> bool {
+        // Commands are counted first: then all that its caller submitted before a command has been
+        // taken when the command is carried out.
+        let commands = self.shared.commands();
+        let submissions = self.shared.submissions();
+        for _ in 0..submissions {
+            if let Some(submission) = self.shared.take_submission() {
+                self.start(submission);
+            }
+        }
+        for _ in 0..commands {
+            if let Some(command) = self.shared.take_command() {
+                self.execute(command);
+            }
+        }
+        self.copy_bounced();
+        submissions + commands > 0
+    }
+
+    fn start(&mut self, submission: Submission) {
+        match submission {
+            Submission::Send { peer, data, options } => self.start_send(peer, data, &options),
+            Submission::Recv { buffer, context } => self.start_recv(buffer, context),
+        }
+    }
+
+    fn start_send(&mut self, peer: Peer, data: Bytes, options: &SendOptions) {
+        let len = data.len() as u64;
+        let buffer = self.buffers.add_send(peer, data, options);
+        let request = SendRequest {
+            token: token(buffer),
+            service: options.service,
+            range: BufferRange { buffer, offset: 0, len },
+            level: options.level,
+        };
+        let result = match self.routes.lookup(peer) {
+            Some(id) => self.endpoint.send(self.now, id, request),
+            None => Err(SendError::UnknownPeer),
+        };
+        if let Err(error) = result {
+            self.buffers.take_send(buffer);
+            self.complete(Completion::Send(SendCompletion {
+                context: options.context,
+                peer,
+                result: Err(SendFailure::Refused(error)),
+            }));
+        }
+    }
+
+    fn start_recv(&mut self, buffer: BytesMut, context: u64) {
+        let len = buffer.len() as u64;
+        let id = self.buffers.add_receive(buffer, context);
+        let request = RecvRequest { token: token(id), buffer: id, len };
+        if let Err(error) = self.endpoint.post_recv(self.now, request)
+            && let Some(receive) = self.buffers.take_receive(id)
+        {
+            self.complete(Completion::Recv(RecvCompletion {
+                context,
+                buffer: receive.buffer,
+                result: Err(RecvFailure::Refused(error)),
+            }));
+        }
+    }
+
+    fn execute(&mut self, command: Command) {
+        match command {
+            Command::Connect(address, to) => answer(&to, self.connect(address)),
+            Command::Disconnect(peer, to) => answer(&to, self.disconnect(peer)),
+            Command::CancelRecv(context) => self.cancel_recv(context),
+            Command::Stats(to) => answer(&to, self.stats()),
+            Command::Peers(to) => answer(&to, self.peers()),
+            Command::PeerStats(peer, to) => answer(&to, self.peer_stats(peer)),
+            Command::Shutdown(deadline, to) => self.begin_closing(deadline, Some(to)),
+        }
+    }
+
+    fn cancel_recv(&mut self, context: u64) {
+        let Self { buffers, endpoint, .. } = self;
+        buffers.find_receive(context).any(|buffer| endpoint.cancel_recv(token(buffer)));
+    }
+}
+
+/// Gives the answer to whoever waits for it, or to nobody.
+pub(super) fn answer<T>(to: &Answer<T>, value: T) {
+    // There is room for it; a caller that has stopped waiting is not an error.
+    let _ = to.try_send(value);
+}

@@ -1,0 +1,184 @@
+//! The loop that joins a device to the protocol core and to the user's queues.
+//!
+//! ```text
+//!              +--------- Driver ---------------------------------------------+
+//!   device --> | poll: a batch of arrivals                                    |
+//!              | take: what the user has submitted -> the core                | <-- user
+//!              | handle: arrivals -> the core, payload -> where it belongs    |
+//!              | publish: what the core says is over -> completions, events   | --> user
+//!   device <-- | transmit: headers from the core, payload from the user       |
+//!              +--------------------------------------------------------------+
+//! ```
+
+mod batch;
+mod bounce;
+mod buffers;
+mod clock;
+mod close;
+mod commands;
+mod publish;
+mod receive;
+mod routes;
+mod sleep;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use usrd_device::{Arrival, Device, DeviceError};
+use usrd_proto::{Endpoint, Instant};
+
+use crate::DriverStats;
+use crate::shared::{Life, Shared};
+use batch::Batch;
+use bounce::BouncePool;
+use buffers::Buffers;
+use clock::Clock;
+use close::Closing;
+use routes::Routes;
+
+/// Does an engine's work, one turn at a time, on the thread of whoever calls it.
+///
+/// [`Builder::manual`](crate::Builder::manual) makes one. Some methods are the same as the engine's:
+/// these are for the thread that drives, where the engine's would wait for themselves. Dropping it
+/// closes the engine; everything that is pending then completes with an error.
+#[derive(Debug)]
+pub struct Driver {
+    shared: Arc<Shared>,
+    device: Box<dyn Device>,
+    endpoint: Endpoint,
+    routes: Routes,
+    buffers: Buffers,
+    bounce: BouncePool,
+    batch: Batch,
+    /// The arrivals of one turn; empty between turns.
+    arrivals: Vec<Arrival>,
+    clock: Clock,
+    now: Instant,
+    spin: Duration,
+    /// Whether completions were queued that the waiters have not been told of.
+    unannounced: bool,
+    closing: Option<Closing>,
+    stats: DriverStats,
+}
+
+/// What a turn came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Turn {
+    /// Something was done; there may be more at once.
+    Busy,
+    /// There was nothing to do.
+    Idle,
+    /// The engine is closed, for good. Everything has completed.
+    Closed,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        device: Box<dyn Device>,
+        endpoint: Endpoint,
+        spin: Duration,
+    ) -> Self {
+        let clock = Clock::start();
+        Self {
+            bounce: BouncePool::new(endpoint.config().bounce_bytes),
+            shared,
+            device,
+            endpoint,
+            routes: Routes::default(),
+            buffers: Buffers::default(),
+            batch: Batch::new(),
+            arrivals: Vec::new(),
+            now: clock.now(),
+            clock,
+            spin,
+            unannounced: false,
+            closing: None,
+            stats: DriverStats::default(),
+        }
+    }
+
+    /// Does what there is to do, and returns without waiting for more.
+    pub fn progress(&mut self) -> Turn {
+        if self.shared.life() >= Life::Aborting {
+            return self.close();
+        }
+        match self.turn() {
+            Ok(_) if self.is_finished() => self.close(),
+            Ok(true) => Turn::Busy,
+            Ok(false) => Turn::Idle,
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    fn turn(&mut self) -> Result<bool, DeviceError> {
+        self.stats.turns += 1;
+        self.device.poll(&mut self.arrivals)?;
+        // Not before the poll, which can take long: nothing may seem to have come earlier than it
+        // did, or round trips seem shorter than they are.
+        self.now = self.clock.now();
+        // Before the arrivals, so that a receive is posted when the message that it waits for is
+        // looked at.
+        let mut busy = self.take_submissions();
+        busy |= self.handle_arrivals();
+        busy |= self.publish();
+        if busy {
+            // What is sent now is stamped with when it leaves.
+            self.now = self.clock.now();
+        }
+        self.run_timers();
+        busy |= self.transmit()?;
+        busy |= self.publish();
+        Ok(busy)
+    }
+
+    /// Drives until the engine is closed: polls while there is something to do, then sleeps.
+    pub fn run(&mut self) {
+        let mut idle_since = None;
+        loop {
+            match self.progress() {
+                Turn::Closed => return,
+                Turn::Busy => idle_since = None,
+                Turn::Idle => {
+                    let since = *idle_since.get_or_insert(self.now);
+                    if self.now.since(since) >= self.spin {
+                        self.wait(None);
+                    }
+                }
+            }
+        }
+    }
+
+    fn run_timers(&mut self) {
+        if self.endpoint.poll_timeout().is_some_and(|due| due <= self.now) {
+            self.endpoint.handle_timeout(self.now);
+        }
+    }
+
+    /// Sends one batch. What is left of the last one goes first: the device was full.
+    fn transmit(&mut self) -> Result<bool, DeviceError> {
+        if self.batch.takes_more() {
+            self.collect();
+        }
+        if self.batch.is_empty() {
+            return Ok(false);
+        }
+        let taken = self.batch.offer(&mut *self.device, &self.buffers)?;
+        self.stats.transmit_batches += 1;
+        self.stats.datagrams_sent += taken as u64;
+        self.stats.device_full += u64::from(!self.batch.is_empty());
+        Ok(taken > 0)
+    }
+
+    fn collect(&mut self) {
+        while let Some(header) = self.batch.next_header()
+            && let Some(transmit) = self.endpoint.poll_transmit(self.now, header)
+        {
+            // A peer that has just been disconnected has no route any more.
+            if let Some(route) = self.routes.route_to(transmit.peer) {
+                self.batch.push(route, &transmit);
+            }
+        }
+    }
+}

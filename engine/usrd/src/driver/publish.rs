@@ -1,0 +1,115 @@
+//! From the core to the user: what is over, and what has happened.
+
+use usrd_proto as proto;
+use usrd_proto::{PeerFailure, PeerId, Token};
+
+use super::Driver;
+use super::buffers::buffer_of;
+use crate::{
+    Completion, Event, Received, RecvCompletion, RecvFailure, SendCompletion, SendFailure,
+};
+
+impl Driver {
+    /// Queues completions and events, and wakes whoever waits for them.
+    pub(super) fn publish(&mut self) -> bool {
+        let mut any = self.unannounced;
+        while let Some(event) = self.endpoint.poll_event() {
+            self.publish_event(event);
+            any = true;
+        }
+        if std::mem::take(&mut self.unannounced) {
+            self.shared.announce();
+        }
+        any
+    }
+
+    /// Queues a completion; the next [`publish`](Self::publish) announces it.
+    pub(super) fn complete(&mut self, completion: Completion) {
+        self.shared.complete(completion);
+        self.unannounced = true;
+    }
+
+    fn publish_event(&mut self, event: proto::Event) {
+        match event {
+            proto::Event::SendCompleted { token, result, .. } => self.send_completed(token, result),
+            proto::Event::RecvCompleted { token, peer, service, len, result } => {
+                let received =
+                    Received { peer: self.routes.handle(peer), service, len: len as usize };
+                self.recv_completed(token, recv_result(received, result));
+            }
+            proto::Event::RecvCancelled { token } => {
+                self.recv_completed(token, Err(RecvFailure::Cancelled));
+            }
+            proto::Event::PeerUp { peer } => self.peer_up(peer),
+            proto::Event::PeerDown { peer, reason } => self.peer_down(peer, reason),
+            proto::Event::PathChanged { peer, path, state } => {
+                let peer = self.routes.handle(peer);
+                tracing::info!(%peer, path = path.0, %state, "path changed");
+                self.shared.emit(Event::PathChanged { peer, path, state });
+            }
+            proto::Event::BounceFreed { bounce } => self.bounce.free(bounce),
+        }
+    }
+
+    fn send_completed(&mut self, token: Token, result: Result<(), proto::SendFailure>) {
+        let buffer = buffer_of(token);
+        let Some(send) = self.buffers.take_send(buffer) else {
+            debug_assert!(false, "{token:?} completed without having been submitted");
+            return;
+        };
+        self.batch.hold(buffer, &send.data);
+        self.complete(Completion::Send(SendCompletion {
+            context: send.context,
+            peer: send.peer,
+            result: result.map_err(SendFailure::from),
+        }));
+    }
+
+    fn recv_completed(&mut self, token: Token, result: Result<Received, RecvFailure>) {
+        let Some(receive) = self.buffers.take_receive(buffer_of(token)) else {
+            debug_assert!(false, "{token:?} completed without having been posted");
+            return;
+        };
+        self.complete(Completion::Recv(RecvCompletion {
+            context: receive.context,
+            buffer: receive.buffer,
+            result,
+        }));
+    }
+
+    fn peer_up(&mut self, id: PeerId) {
+        let peer = self.routes.handle(id);
+        tracing::info!(%peer, "peer up");
+        self.shared.emit(Event::PeerUp { peer });
+    }
+
+    fn peer_down(&mut self, id: PeerId, reason: PeerFailure) {
+        let peer = self.routes.handle(id);
+        tracing::info!(%peer, %reason, "peer down");
+        self.shared.emit(Event::PeerDown { peer, reason });
+    }
+}
+
+fn recv_result(
+    received: Received,
+    result: Result<(), proto::RecvFailure>,
+) -> Result<Received, RecvFailure> {
+    match result {
+        Ok(()) => Ok(received),
+        Err(proto::RecvFailure::Truncated { message_len }) => {
+            Err(RecvFailure::Truncated { received, message_bytes: message_len })
+        }
+        Err(proto::RecvFailure::Aborted(reason)) => {
+            Err(RecvFailure::Aborted { peer: received.peer, reason })
+        }
+    }
+}
+
+impl From<proto::SendFailure> for SendFailure {
+    fn from(failure: proto::SendFailure) -> Self {
+        match failure {
+            proto::SendFailure::NotSent(reason) => Self::NotSent(reason),
+            proto::SendFailure::Unknown(reason) => Self::Unknown(reason),
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The handle that application threads use.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use usrd_device::Address;
+use usrd_proto::wire::DATA_HEADER_BYTES;
+use usrd_proto::{CompletionLevel, Service};
+
+use crate::shared::{Life, Shared};
+use crate::submission::{Answer, Command, Submission};
+use crate::{
+    Builder, CommandError, Completion, ConnectError, EngineInfo, EngineStats, Event, Peer,
+    PeerSnapshot, Rejected, SendOptions, ShutdownReport, SubmitError,
+};
+
+/// An endpoint that sends and receives messages.
+///
+/// All methods take `&self` and can be called from any thread. Operations are only handed over
+/// here: they happen in the [driver](crate::Driver), and what became of them comes out of
+/// [`poll`](Self::poll) or [`wait`](Self::wait), exactly one completion for each operation that was
+/// taken, whatever happens.
+///
+/// Dropping an engine gives up what is pending at once; [`shutdown`](Self::shutdown) lets it finish
+/// first.
+#[derive(Debug)]
+pub struct Engine {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Engine {
+    /// Starts to describe an engine.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn new(shared: Arc<Shared>, thread: Option<JoinHandle<()>>) -> Self {
+        Self { shared, thread: Mutex::new(thread) }
+    }
+
+    // ---- operations ----
+
+    /// Sends a message. Its bytes are not copied: the engine keeps a reference until the send
+    /// completes. To send from one large registered buffer, keep it as [`Bytes`] and pass slices.
+    ///
+    /// The completion can come back before this returns.
+    pub fn send(
+        &self,
+        peer: Peer,
+        data: impl Into<Bytes>,
+        options: impl Into<SendOptions>,
+    ) -> Result<(), Rejected<Bytes>> {
+        let (data, options) = (data.into(), options.into());
+        if let Err(error) = self.check(&data, &options) {
+            return Err(Rejected { error, buffer: data });
+        }
+        self.submit(Submission::Send { peer, data, options }).map_err(|(error, submission)| {
+            match submission {
+                Submission::Send { data: buffer, .. } => Rejected { error, buffer },
+                Submission::Recv { .. } => {
+                    unreachable!("a rejected submission comes back unchanged")
+                }
+            }
+        })
+    }
+
+    /// Posts a buffer for one message from any peer. The room for the message is the buffer's
+    /// length ([`BytesMut::zeroed`] makes one); it comes back whole in the completion.
+    pub fn recv(&self, buffer: BytesMut, context: u64) -> Result<(), Rejected<BytesMut>> {
+        self.submit(Submission::Recv { buffer, context }).map_err(|(error, submission)| {
+            match submission {
+                Submission::Recv { buffer, .. } => Rejected { error, buffer },
+                Submission::Send { .. } => {
+                    unreachable!("a rejected submission comes back unchanged")
+                }
+            }
+        })
+    }
+
+    /// Takes back one posted receive with this context, if there is one that no message has begun
+    /// to arrive in. It completes as [`Cancelled`](crate::RecvFailure::Cancelled); otherwise the
+    /// receive completes as it would have. Looks at every posted receive.
+    pub fn cancel_recv(&self, context: u64) -> Result<(), CommandError> {
+        if self.is_closed() {
+            return Err(CommandError::Closed);
+        }
+        self.shared.command(Command::CancelRecv(context));
+        Ok(())
+    }
+
+    // ---- completions ----
+
+    /// Appends up to `max` completions to `completions` and returns how many. Never blocks.
+    pub fn poll(&self, completions: &mut Vec<Completion>, max: usize) -> usize {
+        self.shared.poll(completions, max)
+    }
+
+    /// Like [`poll`](Self::poll), but waits for the first one. Returns 0 when `timeout` is over,
+    /// or when the engine is closed and every completion has been taken.
+    pub fn wait(&self, completions: &mut Vec<Completion>, max: usize, timeout: Duration) -> usize {
+        let ready = || {
+            // Asked first: once the driver is gone, no completion is added.
+            let gone = self.shared.life() == Life::Gone;
+            let count = self.poll(completions, max);
+            (count > 0 || gone || max == 0).then_some(count)
+        };
+        self.shared.waiters().wait(timeout, ready).unwrap_or(0)
+    }
+
+    /// Waits for one completion.
+    pub fn wait_one(&self, timeout: Duration) -> Option<Completion> {
+        let mut one = Vec::with_capacity(1);
+        self.wait(&mut one, 1, timeout);
+        one.pop()
+    }
+
+    /// The next event, if there is one. Events that nobody takes are dropped and counted.
+    pub fn poll_event(&self) -> Option<Event> {
+        self.shared.poll_event()
+    }
+
+    /// Operations submitted whose completion has not been taken.
+    pub fn outstanding(&self) -> usize {
+        self.shared.outstanding()
+    }
+
+    // ---- peers and counters: these wait for the driver ----
+
+    /// The peer at an address. It need not be there yet: nothing is sent before the first message,
+    /// and the same address always gives the same peer.
+    ///
+    /// Waits for the driver. Where this thread is the one that drives, use
+    /// [`Driver::connect`](crate::Driver::connect).
+    pub fn connect(&self, address: impl Into<Address>) -> Result<Peer, ConnectError> {
+        let address = address.into();
+        self.ask(|answer| Command::Connect(address, answer))?
+    }
+
+    /// Gives a peer up. What is pending with it completes with an error, and the handle is no longer
+    /// valid.
+    pub fn disconnect(&self, peer: Peer) -> Result<(), CommandError> {
+        self.ask(|answer| Command::Disconnect(peer, answer))?
+    }
+
+    /// The engine's counters.
+    pub fn stats(&self) -> Result<EngineStats, CommandError> {
+        self.ask(Command::Stats)
+    }
+
+    /// All peers, those included that connected to this engine.
+    pub fn peers(&self) -> Result<Vec<Peer>, CommandError> {
+        self.ask(Command::Peers)
+    }
+
+    /// How things stand with one peer and each path to it.
+    pub fn peer_stats(&self, peer: Peer) -> Result<PeerSnapshot, CommandError> {
+        self.ask(|answer| Command::PeerStats(peer, answer))?
+    }
+
+    // ---- the engine itself ----
+
+    /// What this engine is made of.
+    pub fn info(&self) -> &EngineInfo {
+        &self.shared.info
+    }
+
+    /// What remote engines connect to.
+    pub fn local_address(&self) -> Address {
+        self.shared.info.local_address.clone()
+    }
+
+    /// Whether operations are no longer taken.
+    pub fn is_closed(&self) -> bool {
+        self.shared.life() > Life::Open
+    }
+
+    /// Why the engine closed by itself: what its device reported.
+    pub fn failure(&self) -> Option<String> {
+        self.shared.failure().cloned()
+    }
+
+    /// Closes the engine: takes no more operations, finishes the sends that are pending, at most
+    /// until `deadline` from now, and completes everything else with an error. Completions can be
+    /// taken as long as the engine exists.
+    ///
+    /// Waits for the driver; where this thread is the one that drives, use
+    /// [`Driver::shutdown`](crate::Driver::shutdown).
+    pub fn shutdown(&self, deadline: Duration) -> Result<ShutdownReport, CommandError> {
+        self.shared.advance(Life::Closing);
+        let patience = deadline.saturating_add(COMMAND_PATIENCE);
+        let report = self.ask_within(patience, |answer| Command::Shutdown(deadline, answer))?;
+        self.join();
+        Ok(report)
+    }
+
+    // ---- inside ----
+
+    fn check(&self, data: &Bytes, options: &SendOptions) -> Result<(), SubmitError> {
+        if options.service != Service::Ud {
+            return Ok(());
+        }
+        if options.level == CompletionLevel::Delivered {
+            return Err(SubmitError::NoReport);
+        }
+        // The peer's limit may be lower, which only the driver knows.
+        let max_bytes = self.shared.info.capabilities.max_datagram_bytes - DATA_HEADER_BYTES;
+        if data.len() > max_bytes {
+            return Err(SubmitError::TooLongForUd { max_bytes });
+        }
+        Ok(())
+    }
+
+    fn submit(&self, submission: Submission) -> Result<(), (SubmitError, Submission)> {
+        self.shared.submit(submission)
+    }
+
+    fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, CommandError> {
+        self.ask_within(COMMAND_PATIENCE, command)
+    }
+
+    fn ask_within<T>(
+        &self,
+        patience: Duration,
+        command: impl FnOnce(Answer<T>) -> Command,
+    ) -> Result<T, CommandError> {
+        let (answer, answered): (Answer<T>, Receiver<T>) = sync_channel(1);
+        self.shared.command(command(answer));
+        answered.recv_timeout(patience).map_err(|error| match error {
+            RecvTimeoutError::Disconnected => CommandError::Closed,
+            RecvTimeoutError::Timeout => CommandError::NoAnswer(patience),
+        })
+    }
+
+    fn join(&self) {
+        let thread = (self.thread.lock().unwrap_or_else(PoisonError::into_inner)).take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            // The driver has completed everything while unwinding.
+            tracing::error!("the driver's thread panicked");
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.shared.advance(Life::Aborting);
+        self.shared.ring();
+        self.join();
+    }
+}
+
+/// How long to wait for the driver. Turns take microseconds: after this long, nobody drives.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(5);

@@ -1,0 +1,135 @@
+//! One error per operation, from the caller's point of view, each with what to do about it.
+
+use std::fmt;
+use std::time::Duration;
+
+use usrd_device::DeviceError;
+use usrd_proto::{AddPeerError, ConfigError};
+
+/// Why an engine could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Neither an address nor a device was given.
+    #[error("no device: call udp(\"IP:PORT\") or device(...) on the builder")]
+    NoDevice,
+    /// The text given to [`Builder::udp`](crate::Builder::udp) is not a socket address.
+    #[error("bad address `{0}`: expected IP:PORT, such as 127.0.0.1:0 or [::1]:4791")]
+    BadAddress(String),
+    /// The device could not be opened.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// A value of the configuration cannot work.
+    #[error("configuration: {0}")]
+    Config(#[from] ConfigError),
+    /// A value of the builder cannot work.
+    #[error("{name} must be at least {least}")]
+    TooSmall {
+        /// The builder's method.
+        name: &'static str,
+        /// The least that works.
+        least: usize,
+    },
+    /// The configuration asks for packets that the device does not carry.
+    #[error("mtu_bytes and open_mtu_bytes: {mtu_bytes} is more than the device's {max_bytes}")]
+    Mtu {
+        /// What was asked for.
+        mtu_bytes: u16,
+        /// The most payload that fits into a datagram, beside its header.
+        max_bytes: usize,
+    },
+    /// The device carries less than a packet's header and one byte.
+    #[error("the device carries datagrams of {max_bytes} bytes; a header alone has {header_bytes}")]
+    DatagramTooSmall {
+        /// What the device carries.
+        max_bytes: usize,
+        /// What a data packet's header takes.
+        header_bytes: usize,
+    },
+    /// The operating system gave no randomness for the seed.
+    #[error("no randomness from the system ({0}); set a seed on the builder")]
+    Seed(String),
+    /// The driver's thread could not be started.
+    #[error("cannot start the driver's thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Why an address did not become a peer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The device cannot reach this address.
+    #[error(transparent)]
+    Address(DeviceError),
+    /// There are too many peers.
+    #[error(transparent)]
+    TooManyPeers(#[from] AddPeerError),
+    /// The driver did not answer.
+    #[error(transparent)]
+    Driver(#[from] CommandError),
+}
+
+/// Why the driver did not carry out a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// The engine is shut down, or its device failed.
+    #[error("the engine is closed")]
+    Closed,
+    /// The driver did not get round to it.
+    #[error(
+        "no answer from the driver within {0:?}; with a manual driver, call progress() \
+         from another thread or use the methods of Driver"
+    )]
+    NoAnswer(Duration),
+    /// The peer was never connected, or was disconnected.
+    #[error("there is no such peer; connect it first")]
+    UnknownPeer,
+}
+
+/// Why an operation was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubmitError {
+    /// The driver has not yet taken what was submitted before.
+    #[error("the submission queue is full ({capacity}); try again, or raise submission_capacity")]
+    QueueFull {
+        /// Its capacity.
+        capacity: usize,
+    },
+    /// Too many operations are pending, or completed and not polled.
+    #[error("{limit} operations are outstanding; poll completions, or raise max_outstanding")]
+    TooManyOutstanding {
+        /// The limit.
+        limit: usize,
+    },
+    /// UD carries one packet.
+    #[error("a UD message has at most {max_bytes} bytes here; use srd or rd for more")]
+    TooLongForUd {
+        /// The most that fits, in bytes.
+        max_bytes: usize,
+    },
+    /// UD has nobody who could report.
+    #[error("UD messages cannot ask for delivery reports; use srd or rd")]
+    NoReport,
+    /// The engine is shut down or shutting down, or its device failed.
+    #[error("the engine is closed")]
+    Closed,
+}
+
+/// An operation that was not taken, with the buffer that came with it.
+#[derive(Debug)]
+pub struct Rejected<B> {
+    /// Why.
+    pub error: SubmitError,
+    /// The caller's buffer.
+    pub buffer: B,
+}
+
+impl<B> fmt::Display for Rejected<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<B: fmt::Debug> std::error::Error for Rejected<B> {}
