@@ -1,0 +1,124 @@
+//! Integrity: what lies in the receiver's buffer is what lay in the sender's. Always checked by
+//! position (which stretch of whose buffer went where); byte by byte if bytes are carried.
+
+use super::Piece;
+use crate::scenario::FlowSpec;
+use crate::traffic::MessageId;
+
+/// Where a message starts in its send buffer. Not at 0, so that an offset which is taken from the
+/// wrong start shows.
+pub fn send_base(message: MessageId) -> u64 {
+    u64::from(message % 251 + 1) << 8
+}
+
+/// Fills in the bytes of a message from position `at`. The number says which message and where, so
+/// that no two stretches look alike.
+pub fn fill_pattern(message: MessageId, at: u64, out: &mut [u8]) {
+    for (byte, position) in out.iter_mut().zip(at..) {
+        *byte = pattern(message, position);
+    }
+}
+
+/// A piece went from its place in the message to the same place in a buffer of that message.
+pub(super) fn check_piece(spec: &FlowSpec, piece: &Piece) -> Result<(), String> {
+    let &Piece { message, host, held, source_offset, source_len, offset, len } = piece;
+    if host != spec.dst {
+        return Err(format!("message {message} is for host {}, placed at {host}", spec.dst));
+    }
+    if held.is_some_and(|held| held != message) {
+        return Err(format!("host {host}: message {message} placed over message {held:?}"));
+    }
+    let position = source_offset.wrapping_sub(send_base(message));
+    if position != offset || len != source_len || offset.saturating_add(len) > spec.size {
+        return Err(format!(
+            "message {message} of {} bytes: {source_len} bytes at {position} placed as {len} at {offset}",
+            spec.size
+        ));
+    }
+    Ok(())
+}
+
+/// What a delivery says about its message is true: (from, at, length).
+pub(super) fn check_message(
+    spec: &FlowSpec,
+    message: MessageId,
+    (from, at, len): (u32, u32, u64),
+) -> Result<(), String> {
+    if (from, at, len) == (spec.src, spec.dst, spec.size) {
+        return Ok(());
+    }
+    Err(format!(
+        "message {message}, {} -> {}, {} bytes, was delivered as {from} -> {at}, {len} bytes",
+        spec.src, spec.dst, spec.size
+    ))
+}
+
+/// The bytes are those of the message.
+pub(super) fn check_bytes(message: MessageId, bytes: &[u8]) -> Result<(), String> {
+    let wrong = bytes.iter().zip(0..).find(|&(&byte, at)| byte != pattern(message, at));
+    wrong.map_or(Ok(()), |(byte, at)| {
+        let right = pattern(message, at);
+        Err(format!("message {message}, byte {at}: {byte:#04x} instead of {right:#04x}"))
+    })
+}
+
+fn pattern(message: MessageId, at: u64) -> u8 {
+    let word = (at ^ u64::from(message) << 33).wrapping_add(1).wrapping_mul(FACTOR);
+    (word >> 56) as u8 ^ (word >> 29) as u8
+}
+
+/// Odd, with no pattern: digits of the golden ratio.
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::ServiceKey;
+    use crate::time::Time;
+
+    const SPEC: FlowSpec = FlowSpec {
+        src: 0,
+        dst: 1,
+        messages: 9,
+        size: 300,
+        service: ServiceKey::Srd,
+        start: Time::ZERO,
+    };
+
+    fn piece() -> Piece {
+        Piece {
+            message: 5,
+            host: 1,
+            held: Some(5),
+            source_offset: send_base(5) + 100,
+            source_len: 200,
+            offset: 100,
+            len: 200,
+        }
+    }
+
+    #[test]
+    fn a_piece_stays_where_it_was() {
+        check_piece(&SPEC, &piece()).unwrap();
+        let wrong = [
+            Piece { host: 2, ..piece() },
+            Piece { held: Some(4), ..piece() },
+            Piece { offset: 99, ..piece() },
+            Piece { len: 199, ..piece() },
+            Piece { source_offset: 100, ..piece() },
+        ];
+        assert!(wrong.iter().all(|piece| check_piece(&SPEC, piece).is_err()));
+    }
+
+    #[test]
+    fn one_wrong_byte_is_found() {
+        let mut bytes = [0; 300];
+        fill_pattern(7, 0, &mut bytes);
+        check_bytes(7, &bytes).unwrap();
+        bytes[211] ^= 1;
+        assert!(check_bytes(7, &bytes).unwrap_err().contains("byte 211"));
+        let mut other = [0; 300];
+        fill_pattern(8, 0, &mut other);
+        assert!(check_bytes(7, &other).is_err());
+    }
+}

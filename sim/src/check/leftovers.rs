@@ -1,0 +1,27 @@
+//! Nothing left over: when everything is done, no packet, placement, send, receive or bounce buffer
+//! is held any more, and no endpoint believes that bytes are in flight.
+
+use crate::host::{Host, Transport};
+use crate::world::World;
+
+/// Judges the end of a run that is done.
+pub(super) fn check<T: Transport>(world: &World, hosts: &[Host<T>]) -> Result<(), String> {
+    let (packets, placements) = (world.fabric.packets.live(), world.placements.len());
+    if (packets, placements) != (0, 0) {
+        return Err(format!("{packets} packets and {placements} placements are left"));
+    }
+    hosts.iter().enumerate().try_for_each(|(id, host)| check_host(id, host))
+}
+
+fn check_host<T: Transport>(id: usize, host: &Host<T>) -> Result<(), String> {
+    let sends = host.transport().pending_sends();
+    let (receives, expected) = (host.transport().posted_receives(), host.open_receives());
+    let (bounces, in_flight) = (host.open_bounces(), host.in_flight_bytes());
+    if (sends, receives, bounces, in_flight) == (0, expected, 0, 0) {
+        return Ok(());
+    }
+    Err(format!(
+        "host {id}: {sends} sends pending, {receives} receives posted ({expected} expected), \
+         {bounces} bounce buffers held, {in_flight} bytes in flight"
+    ))
+}

@@ -1,0 +1,35 @@
+//! Liveness: every message is sent and received before the end, and none is given up.
+
+use usrd_proto::SendFailure;
+
+use crate::traffic::{MessageId, Traffic};
+
+/// Judges a completed send: nothing in a scenario can kill a peer, so none has to fail.
+pub(super) fn check_send(
+    message: MessageId,
+    result: Result<(), SendFailure>,
+) -> Result<(), String> {
+    result.map_err(|failure| format!("message {message}: {failure}"))
+}
+
+/// Judges the end of a run.
+pub(super) fn check(traffic: &Traffic) -> Result<(), String> {
+    if traffic.is_done() {
+        return Ok(());
+    }
+    let open = traffic.flows().iter().filter(|flow| !flow.is_done());
+    let count = open.clone().count();
+    let examples: Vec<_> = open
+        .take(EXAMPLES)
+        .map(|flow| {
+            let spec = &flow.spec;
+            format!(
+                "{} -> {}: of {} messages {} sent, {} received",
+                spec.src, spec.dst, spec.messages, flow.completed, flow.received
+            )
+        })
+        .collect();
+    Err(format!("{count} flows are not done; {}", examples.join("; ")))
+}
+
+const EXAMPLES: usize = 4;

@@ -1,0 +1,221 @@
+//! Checkers: one property each, always on. They watch what hosts tell them, know nothing of how the
+//! protocol works, and cost a few operations per packet. What they find does not stop a run.
+
+mod conservation;
+mod exactly_once;
+mod integrity;
+mod leftovers;
+mod liveness;
+mod order;
+mod spurious;
+
+use std::fmt;
+
+use serde::Serialize;
+use usrd_proto::{RecvFailure, SendFailure};
+
+use self::exactly_once::ExactlyOnce;
+pub use self::integrity::{fill_pattern, send_base};
+use self::order::Order;
+use crate::host::{Host, Transport};
+use crate::time::Time;
+use crate::traffic::{MessageId, Traffic};
+use crate::world::World;
+
+/// Which property.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Checker {
+    /// The endpoint takes every command, and its answers name what exists.
+    Host,
+    /// Every byte of a reliable message is placed once, every message delivered once.
+    ExactlyOnce,
+    /// RD messages are delivered in submission order.
+    Order,
+    /// What is delivered is what was sent.
+    Integrity,
+    /// Every packet is delivered, dropped or under way.
+    Conservation,
+    /// Everything completes, well and before the end.
+    Liveness,
+    /// Nothing is left over when everything is done.
+    Leftovers,
+    /// Nothing is sent again in a network that loses nothing and keeps each path's order.
+    Spurious,
+}
+
+impl fmt::Display for Checker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Host => "host",
+            Self::ExactlyOnce => "exactly-once",
+            Self::Order => "order",
+            Self::Integrity => "integrity",
+            Self::Conservation => "conservation",
+            Self::Liveness => "liveness",
+            Self::Leftovers => "leftovers",
+            Self::Spurious => "spurious",
+        })
+    }
+}
+
+/// A property that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Violation {
+    /// Which property.
+    pub checker: Checker,
+    /// When it was noticed, in nanoseconds.
+    pub time_ns: u64,
+    /// What happened.
+    pub detail: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {:.3} us: {}", self.checker, self.time_ns as f64 / 1e3, self.detail)
+    }
+}
+
+/// A piece of payload that came to its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// The message it is part of.
+    pub message: MessageId,
+    /// The host where it was placed.
+    pub host: u32,
+    /// The message that its buffer held already.
+    pub held: Option<MessageId>,
+    /// Where it was in the sender's buffer.
+    pub source_offset: u64,
+    /// How much the packet had, in bytes.
+    pub source_len: u64,
+    /// Where it was placed in the receiver's buffer.
+    pub offset: u64,
+    /// How much was placed, in bytes.
+    pub len: u64,
+}
+
+/// Those that watch while a run goes on, and everything found so far.
+#[derive(Debug)]
+pub struct Checkers {
+    exactly_once: ExactlyOnce,
+    order: Order,
+    carries_bytes: bool,
+    log: Log,
+}
+
+impl Checkers {
+    /// For a run with this traffic; `carries_bytes` if packets have real payload.
+    pub fn new(traffic: &Traffic, carries_bytes: bool) -> Self {
+        Self {
+            exactly_once: ExactlyOnce::new(traffic),
+            order: Order::new(traffic),
+            carries_bytes,
+            log: Log::default(),
+        }
+    }
+
+    /// What was found, the first of it.
+    pub fn violations(&self) -> &[Violation] {
+        &self.log.first
+    }
+
+    /// How much was found.
+    pub fn violation_count(&self) -> u64 {
+        self.log.count
+    }
+
+    /// Something that cannot be.
+    pub fn report(&mut self, checker: Checker, now: Time, what: impl fmt::Display) {
+        self.log.verdict(checker, now, Err(what));
+    }
+
+    /// A message was handed to the sender's endpoint.
+    pub fn submitted(&mut self, traffic: &Traffic, message: MessageId) {
+        self.order.submitted(traffic.flow_of(message), message);
+    }
+
+    /// A message was completed by the sender's endpoint.
+    pub fn sent(&mut self, now: Time, message: MessageId, result: Result<(), SendFailure>) {
+        let verdict = self.exactly_once.completed(message);
+        self.log.verdict(Checker::ExactlyOnce, now, verdict);
+        self.log.verdict(Checker::Liveness, now, liveness::check_send(message, result));
+    }
+
+    /// A piece of payload came to its place.
+    pub fn placed(&mut self, now: Time, traffic: &Traffic, piece: &Piece) {
+        let spec = traffic.spec_of(piece.message);
+        self.log.verdict(Checker::Integrity, now, integrity::check_piece(spec, piece));
+        self.log.verdict(Checker::ExactlyOnce, now, self.exactly_once.placed(spec, piece));
+    }
+
+    /// A receive was completed: (from, at, message in the buffer, length), the buffer's bytes.
+    pub fn received(
+        &mut self,
+        now: Time,
+        traffic: &Traffic,
+        (from, at, message, len): (u32, u32, Option<MessageId>, u64),
+        bytes: &[u8],
+        result: Result<(), RecvFailure>,
+    ) {
+        if let Err(failure) = result {
+            let what = format!("host {at}: a receive failed: {failure}");
+            return self.report(Checker::ExactlyOnce, now, what);
+        }
+        let Some(message) = message else {
+            let what = format!("host {at}: a receive completed without any payload");
+            return self.report(Checker::ExactlyOnce, now, what);
+        };
+        let flow = traffic.flow_of(message);
+        let spec = traffic.spec_of(message);
+        let verdict = self.exactly_once.delivered(spec, message);
+        self.log.verdict(Checker::ExactlyOnce, now, verdict);
+        self.log.verdict(Checker::Order, now, self.order.delivered(spec, flow, message));
+        let verdict = integrity::check_message(spec, message, (from, at, len));
+        self.log.verdict(Checker::Integrity, now, verdict);
+        if self.carries_bytes {
+            let verdict = integrity::check_bytes(message, &bytes[..bytes.len().min(len as usize)]);
+            self.log.verdict(Checker::Integrity, now, verdict);
+        }
+    }
+}
+
+/// The properties that are judged when a run is over. `lossless` says that the scenario neither
+/// loses, duplicates nor reorders by itself.
+pub fn finish<T: Transport>(world: &mut World, hosts: &[Host<T>], lossless: bool) {
+    let now = world.now;
+    let done = world.traffic.is_done();
+    let verdicts = [
+        (Checker::Conservation, conservation::check(&world.fabric, world.placements.len())),
+        (Checker::Liveness, liveness::check(&world.traffic)),
+        (Checker::ExactlyOnce, world.checkers.exactly_once.check_all(&world.traffic)),
+        (Checker::Leftovers, if done { leftovers::check(world, hosts) } else { Ok(()) }),
+        (Checker::Spurious, if lossless { spurious::check(world, hosts) } else { Ok(()) }),
+    ];
+    for (checker, verdict) in verdicts {
+        world.checkers.log.verdict(checker, now, verdict);
+    }
+}
+
+/// What was found. The first findings tell the story; of the rest the number is enough.
+#[derive(Debug, Default)]
+struct Log {
+    first: Vec<Violation>,
+    count: u64,
+}
+
+impl Log {
+    #[inline]
+    fn verdict<D: fmt::Display>(&mut self, checker: Checker, now: Time, verdict: Result<(), D>) {
+        let Err(what) = verdict else { return };
+        self.count += 1;
+        let known = self.first.iter().filter(|known| known.checker == checker).count();
+        if known < KEPT_PER_CHECKER {
+            let detail = what.to_string();
+            self.first.push(Violation { checker, time_ns: now.as_ns(), detail });
+        }
+    }
+}
+
+/// Findings of one checker that are kept word for word.
+const KEPT_PER_CHECKER: usize = 8;

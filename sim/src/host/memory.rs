@@ -1,0 +1,141 @@
+//! A host's memory for what it receives: the posted buffers, and bounce buffers for messages
+//! without one. What counts is which message each holds; bytes are there only if they are carried.
+
+use crate::traffic::MessageId;
+
+/// One buffer.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Buffer {
+    /// Whose payload it holds.
+    pub(super) message: Option<MessageId>,
+    /// Its contents, if bytes are carried.
+    pub(super) bytes: Vec<u8>,
+    /// Whether a receive is posted with it.
+    posted: bool,
+}
+
+impl Buffer {
+    /// Copies a piece of payload in.
+    pub(super) fn write(&mut self, offset: u64, piece: &[u8]) {
+        let (start, end) = (offset as usize, offset as usize + piece.len());
+        if self.bytes.len() < end {
+            self.bytes.resize(end, 0);
+        }
+        self.bytes[start..end].copy_from_slice(piece);
+    }
+}
+
+/// Posted buffers, all of one size. The number of a buffer is also its receive's token.
+#[derive(Debug)]
+pub(super) struct Receives {
+    buffers: Vec<Buffer>,
+    free: Vec<u32>,
+    /// What each can hold, in bytes: the largest message that comes.
+    pub(super) len: u64,
+    /// Receives still to be posted, over all messages that will come.
+    pub(super) unposted: u64,
+}
+
+impl Receives {
+    pub(super) fn new(len: u64, unposted: u64) -> Self {
+        Self { buffers: Vec::new(), free: Vec::new(), len, unposted }
+    }
+
+    /// Receives posted and not completed.
+    pub(super) fn open(&self) -> usize {
+        self.buffers.len() - self.free.len()
+    }
+
+    /// An empty buffer for the next receive.
+    pub(super) fn post(&mut self) -> u32 {
+        self.unposted -= 1;
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.buffers.push(Buffer::default());
+            (self.buffers.len() - 1) as u32
+        });
+        let buffer = &mut self.buffers[number as usize];
+        (buffer.message, buffer.posted) = (None, true);
+        number
+    }
+
+    pub(super) fn get(&mut self, number: u32) -> Option<&mut Buffer> {
+        self.buffers.get_mut(number as usize)
+    }
+
+    /// The receive is complete, if it was open; its buffer can be looked at, and then posted again.
+    pub(super) fn close(&mut self, number: u32) -> Option<&Buffer> {
+        let buffer = self.buffers.get_mut(number as usize)?;
+        if !std::mem::take(&mut buffer.posted) {
+            return None;
+        }
+        self.free.push(number);
+        Some(buffer)
+    }
+}
+
+/// Bounce buffers, by the core's numbers for them.
+#[derive(Debug, Default)]
+pub(super) struct Bounces {
+    buffers: Vec<Buffer>,
+    /// Those that hold something.
+    pub(super) open: usize,
+}
+
+impl Bounces {
+    pub(super) fn get(&mut self, number: u32) -> &mut Buffer {
+        let index = number as usize;
+        if self.buffers.len() <= index {
+            self.buffers.resize(index + 1, Buffer::default());
+        }
+        self.open += usize::from(self.buffers[index].message.is_none());
+        &mut self.buffers[index]
+    }
+
+    pub(super) fn free(&mut self, number: u32) {
+        if let Some(buffer) = self.buffers.get_mut(number as usize) {
+            self.open -= usize::from(buffer.message.take().is_some());
+        }
+    }
+
+    /// Takes a buffer out to copy from it; [`put`](Self::put) brings it back.
+    pub(super) fn take(&mut self, number: u32) -> Buffer {
+        self.buffers.get_mut(number as usize).map(std::mem::take).unwrap_or_default()
+    }
+
+    pub(super) fn put(&mut self, number: u32, buffer: Buffer) {
+        if let Some(place) = self.buffers.get_mut(number as usize) {
+            *place = buffer;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_are_posted_again_and_start_empty() {
+        let mut receives = Receives::new(100, 3);
+        let first = receives.post();
+        receives.get(first).unwrap().message = Some(7);
+        assert_eq!(receives.close(first).unwrap().message, Some(7));
+        assert!(receives.close(first).is_none());
+        assert_eq!(receives.post(), first);
+        assert_eq!(receives.get(first).unwrap().message, None);
+        assert_eq!((receives.open(), receives.unposted), (1, 1));
+    }
+
+    #[test]
+    fn bounce_buffers_are_counted_while_they_hold_something() {
+        let mut bounces = Bounces::default();
+        bounces.get(2).message = Some(1);
+        bounces.get(2).write(1, b"xy");
+        assert_eq!(bounces.open, 1);
+        let taken = bounces.take(2);
+        assert_eq!(taken.bytes, [0, b'x', b'y']);
+        bounces.put(2, taken);
+        bounces.free(2);
+        bounces.free(2);
+        assert_eq!(bounces.open, 0);
+    }
+}

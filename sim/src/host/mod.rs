@@ -1,0 +1,356 @@
+//! A host: drives one endpoint as a real driver would, on simulated time.
+//!
+//! ```text
+//!  arrival -> handle_datagram -> placement (now or after a delay) -> handle_placed
+//!  turn:      timeouts due -> bounce copies -> transmits, while the NIC has room -> events -> timer
+//! ```
+//! A completed send makes room for the flow's next message, a completed receive is posted again.
+
+mod arrival;
+mod memory;
+mod transport;
+
+use usrd_proto::{
+    BufferId, BufferRange, CompletionLevel, Event as CoreEvent, PeerId, RecvFailure, RecvRequest,
+    SendFailure, SendRequest, Service, Token,
+};
+
+use self::memory::{Bounces, Receives};
+pub use self::transport::Transport;
+use crate::check::{Checker, send_base};
+use crate::digest::Kind;
+use crate::event::Event;
+use crate::time::Time;
+use crate::traffic::MessageId;
+use crate::world::World;
+
+/// One host and its endpoint.
+#[derive(Debug)]
+pub struct Host<T> {
+    id: u32,
+    transport: T,
+    peers: Peers,
+    receives: Receives,
+    receives_ahead: u64,
+    bounces: Bounces,
+    timer: Timer,
+    /// Whether packets wait for room in the network interface.
+    blocked: bool,
+}
+
+/// What a host will receive: how many messages, the largest of them, and from how many flows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// Messages, over the whole run.
+    pub messages: u64,
+    /// The largest, in bytes.
+    pub largest: u64,
+    /// Flows.
+    pub flows: u64,
+}
+
+impl<T: Transport> Host<T> {
+    /// A host among `hosts`, which posts `ahead` receives per incoming flow.
+    pub fn new(id: u32, transport: T, hosts: u32, expected: Expected, ahead: u32) -> Self {
+        Self {
+            id,
+            transport,
+            peers: Peers::new(hosts),
+            receives: Receives::new(expected.largest, expected.messages),
+            receives_ahead: expected.flows * u64::from(ahead),
+            bounces: Bounces::default(),
+            timer: Timer::default(),
+            blocked: false,
+        }
+    }
+
+    /// Its endpoint.
+    pub fn transport(&self) -> &T {
+        &self.transport
+    }
+
+    /// Receives posted and not completed, by the host's own count.
+    pub fn open_receives(&self) -> usize {
+        self.receives.open()
+    }
+
+    /// Bounce buffers not freed.
+    pub fn open_bounces(&self) -> usize {
+        self.bounces.open
+    }
+
+    /// Bytes in flight to any peer, by its endpoint's count.
+    pub fn in_flight_bytes(&self) -> u64 {
+        let peers = self.peers.all();
+        peers.filter_map(|peer| self.transport.peer_stats(peer)).map(|s| s.in_flight_bytes).sum()
+    }
+
+    /// Posts the first receives.
+    pub fn start(&mut self, world: &mut World) {
+        self.post_receives(world);
+        self.turn(world);
+    }
+
+    /// A flow from here begins.
+    pub fn start_flow(&mut self, world: &mut World, flow: u32) {
+        let to = world.traffic.flows()[flow as usize].spec.dst;
+        if self.peers.of(to).is_none() {
+            match self.transport.add_peer(world.now.instant()) {
+                Ok(peer) => self.peers.bind(to, peer),
+                Err(error) => return world.checkers.report(Checker::Host, world.now, error),
+            }
+        }
+        self.submit(world, flow);
+        self.turn(world);
+    }
+
+    /// The network interface has sent a packet.
+    pub fn nic_free(&mut self, world: &mut World) {
+        if self.blocked {
+            self.turn(world);
+        }
+    }
+
+    /// The timer rings.
+    pub fn timer(&mut self, world: &mut World, generation: u32) {
+        if self.timer.rings(generation) {
+            self.turn(world);
+        }
+    }
+
+    /// Everything that the endpoint wants done now.
+    pub(crate) fn turn(&mut self, world: &mut World) {
+        self.time_out(world);
+        loop {
+            self.copy_bounced(world);
+            self.transmit(world);
+            if !self.take_events(world) {
+                break;
+            }
+        }
+        self.set_timer(world);
+    }
+
+    fn time_out(&mut self, world: &World) {
+        let now = world.now.instant();
+        if self.transport.poll_timeout().is_some_and(|due| due <= now) {
+            self.transport.handle_timeout(now);
+        }
+    }
+
+    fn transmit(&mut self, world: &mut World) {
+        let now = world.now.instant();
+        loop {
+            let held = world.fabric.up_link(self.id).held_packets(world.now);
+            self.blocked = held >= world.options.nic_packets;
+            if self.blocked {
+                return world.fabric.wake_when_free(&mut world.queue, self.id);
+            }
+            let id = world.fabric.packets.allocate();
+            let packet = &mut world.fabric.packets[id];
+            let Some(transmit) = self.transport.poll_transmit(now, &mut packet.header) else {
+                return world.fabric.packets.release(id);
+            };
+            packet.header_len = transmit.header_len as u8;
+            packet.len = transmit.len() as u32;
+            packet.payload = transmit.payload;
+            packet.path = transmit.path.0;
+            packet.ecn_capable = transmit.ecn_capable;
+            packet.source = self.id;
+            packet.destination = self.peers.host_of(transmit.peer);
+            self.attach_bytes(world, id);
+            world.inject(self.id, id);
+        }
+    }
+
+    /// Hands every event of the endpoint to the user; says whether there were any.
+    fn take_events(&mut self, world: &mut World) -> bool {
+        let mut any = false;
+        while let Some(event) = self.transport.poll_event() {
+            any = true;
+            match event {
+                CoreEvent::SendCompleted { token, result, .. } => self.sent(world, token, result),
+                CoreEvent::RecvCompleted { token, peer, service, len, result } => {
+                    // A datagram may come twice; a reliable message must not miss its receive.
+                    self.receives.unposted += u64::from(service == Service::Ud);
+                    self.received(world, token, peer, len, result);
+                }
+                CoreEvent::BounceFreed { bounce } => self.bounces.free(bounce.0),
+                CoreEvent::RecvCancelled { .. }
+                | CoreEvent::PeerUp { .. }
+                | CoreEvent::PeerDown { .. }
+                | CoreEvent::PathChanged { .. } => {}
+            }
+        }
+        any
+    }
+
+    fn sent(&mut self, world: &mut World, token: Token, result: Result<(), SendFailure>) {
+        let message = token.0 as MessageId;
+        world.digest.event(world.now, Kind::Sent, self.id, token.0);
+        world.checkers.sent(world.now, message, result);
+        world.traffic.completed(world.now, message, result.is_ok());
+        self.submit(world, world.traffic.flow_of(message));
+    }
+
+    fn received(
+        &mut self,
+        world: &mut World,
+        token: Token,
+        peer: PeerId,
+        len: u64,
+        result: Result<(), RecvFailure>,
+    ) {
+        world.digest.event(world.now, Kind::Received, self.id, token.0);
+        let number = token.0 as u32;
+        let from = self.peers.host_of(peer);
+        let Some(buffer) = self.receives.close(number) else {
+            let unknown = format!("host {}: no receive is open as token {}", self.id, token.0);
+            return world.checkers.report(Checker::Host, world.now, unknown);
+        };
+        let delivered = (from, self.id, buffer.message, len);
+        world.checkers.received(world.now, &world.traffic, delivered, &buffer.bytes, result);
+        if let (Some(message), Ok(())) = (buffer.message, result) {
+            world.traffic.received(world.now, message);
+        }
+        self.post_receives(world);
+    }
+
+    /// Submits the flow's next messages, as many as may be under way.
+    fn submit(&mut self, world: &mut World, flow: u32) {
+        let spec = world.traffic.flows()[flow as usize].spec;
+        let Some(peer) = self.peers.of(spec.dst) else {
+            return;
+        };
+        let service = Service::from(spec.service);
+        while let Some(message) = world.traffic.submit(flow, world.options.outstanding) {
+            let range = BufferRange {
+                buffer: BufferId(message),
+                offset: send_base(message),
+                len: spec.size,
+            };
+            let level = match service {
+                Service::Ud => CompletionLevel::Acknowledged,
+                Service::Srd | Service::Rd => world.options.level,
+            };
+            let request = SendRequest { token: Token(message.into()), service, range, level };
+            world.checkers.submitted(&world.traffic, message);
+            if let Err(error) = self.transport.send(world.now.instant(), peer, request) {
+                return world.checkers.report(Checker::Host, world.now, error);
+            }
+        }
+    }
+
+    fn post_receives(&mut self, world: &mut World) {
+        while (self.receives.open() as u64) < self.receives_ahead && self.receives.unposted > 0 {
+            let number = self.receives.post();
+            let (token, buffer) = (Token(number.into()), BufferId(number));
+            let request = RecvRequest { token, buffer, len: self.receives.len };
+            if let Err(error) = self.transport.post_recv(world.now.instant(), request) {
+                return world.checkers.report(Checker::Host, world.now, error);
+            }
+        }
+    }
+
+    /// Rings no later than the endpoint asks. A ring that has become too early stays: it is cheaper
+    /// to take it than to move it with every packet.
+    fn set_timer(&mut self, world: &mut World) {
+        let Some(due) = self.transport.poll_timeout().map(Time::at) else {
+            return;
+        };
+        // What is due already and has been handled waits for room in the network interface.
+        if due <= world.now && self.blocked {
+            return;
+        }
+        let due = due.max(world.now + TIMER_STEP);
+        if let Some(generation) = self.timer.set(due) {
+            world.queue.schedule(due, Event::Timer { host: self.id, generation });
+        }
+    }
+}
+
+/// Which host is which peer of the endpoint, and the other way round.
+#[derive(Debug)]
+struct Peers {
+    by_host: Vec<Option<PeerId>>,
+    hosts: Vec<u32>,
+}
+
+impl Peers {
+    fn new(hosts: u32) -> Self {
+        Self { by_host: vec![None; hosts as usize], hosts: Vec::new() }
+    }
+
+    fn of(&self, host: u32) -> Option<PeerId> {
+        self.by_host[host as usize]
+    }
+
+    fn host_of(&self, peer: PeerId) -> u32 {
+        self.hosts[peer.0 as usize]
+    }
+
+    fn bind(&mut self, host: u32, peer: PeerId) {
+        let index = peer.0 as usize;
+        if self.hosts.len() <= index {
+            self.hosts.resize(index + 1, host);
+        }
+        self.hosts[index] = host;
+        self.by_host[host as usize] = Some(peer);
+    }
+
+    fn all(&self) -> impl Iterator<Item = PeerId> {
+        self.by_host.iter().flatten().copied()
+    }
+}
+
+/// The one timer event that counts.
+#[derive(Debug)]
+struct Timer {
+    rings_at: Time,
+    generation: u32,
+}
+
+impl Default for Timer {
+    fn default() -> Self {
+        Self { rings_at: Time::NEVER, generation: 0 }
+    }
+}
+
+impl Timer {
+    /// The generation to schedule, if `due` is sooner than what is scheduled.
+    fn set(&mut self, due: Time) -> Option<u32> {
+        if due >= self.rings_at {
+            return None;
+        }
+        self.rings_at = due;
+        self.generation = self.generation.wrapping_add(1);
+        Some(self.generation)
+    }
+
+    fn rings(&mut self, generation: u32) -> bool {
+        let current = generation == self.generation;
+        if current {
+            self.rings_at = Time::NEVER;
+        }
+        current
+    }
+}
+
+/// A timer that is due at once rings a tick of the core's clock later, so that time goes on.
+const TIMER_STEP: Time = Time::from_ns(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_soonest_setting_rings() {
+        let mut timer = Timer::default();
+        let first = timer.set(Time::from_ns(10)).unwrap();
+        assert_eq!(timer.set(Time::from_ns(11)), None);
+        let second = timer.set(Time::from_ns(5)).unwrap();
+        assert!(!timer.rings(first));
+        assert!(timer.rings(second));
+        assert!(timer.set(Time::from_ns(20)).is_some());
+    }
+}

@@ -1,0 +1,36 @@
+//! A discrete-event network simulator that runs the real usrd protocol core.
+//!
+//! A run is one [`Scenario`] and one seed. [`Simulation`] builds the network
+//! and a host for every endpoint, takes events in order of picosecond time, and ends in a
+//! [`Report`]: what each flow took, what the network did, what the checkers found, and a digest
+//! that is the same whenever the same thing happened.
+//!
+//! ```text
+//!  scenario/   the TOML file: shape, units, validation, workloads, core options
+//!  event       what happens when; the queue
+//!  fabric/     packets (arena), links (queue, ECN, faults), the switch
+//!  host/       drives one endpoint; `Transport` is what it sees of it
+//!  traffic     the flows, and how long they would take alone
+//!  check/      one module per property
+//!  digest      the fingerprint of a run
+//!  simulation  the loop
+//!  report/     results as data, JSON and table
+//! ```
+
+pub mod check;
+pub mod digest;
+pub mod event;
+pub mod fabric;
+pub mod host;
+pub mod report;
+pub mod rng;
+pub mod scenario;
+pub mod simulation;
+pub mod time;
+pub mod traffic;
+pub mod units;
+pub mod world;
+
+pub use report::{Report, Status};
+pub use scenario::{Scenario, ScenarioError};
+pub use simulation::Simulation;

@@ -1,0 +1,262 @@
+//! What a run has shown, as data.
+
+mod table;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use usrd_proto::EndpointStats;
+
+use crate::check::{Checker, Violation};
+use crate::host::{Host, Transport};
+use crate::scenario::Scenario;
+use crate::time::Time;
+use crate::traffic::{Flow, ideal_sender_fct, ideal_span};
+use crate::world::World;
+
+/// The result of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The run's seed.
+    pub seed: u64,
+    /// How it ended.
+    pub status: Status,
+    /// Simulated time, in nanoseconds.
+    pub simulated_ns: u64,
+    /// One entry per flow, by number.
+    pub flows: Vec<FlowReport>,
+    /// Sums over everything.
+    pub totals: Totals,
+    /// Packets that came to nothing, by reason: the network's, then the endpoints'.
+    pub drops: BTreeMap<String, u64>,
+    /// What the checkers found; the first of it.
+    pub violations: Vec<Violation>,
+    /// How much they found.
+    pub violation_count: u64,
+    /// The fingerprint, in hexadecimal.
+    pub digest: String,
+    /// What the run cost. Not part of what a seed determines.
+    pub cost: Cost,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// Everything completed and every property holds.
+    Ok,
+    /// A property does not hold.
+    Violated,
+    /// Something did not complete; all else holds.
+    Unfinished,
+}
+
+impl Status {
+    /// What the process exits with.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Violated => 1,
+            Self::Unfinished => 3,
+        }
+    }
+
+    fn of(violations: &[Violation]) -> Self {
+        if violations.is_empty() {
+            return Self::Ok;
+        }
+        let only_late = violations.iter().all(|found| found.checker == Checker::Liveness);
+        if only_late { Self::Unfinished } else { Self::Violated }
+    }
+}
+
+/// One flow.
+#[derive(Clone, Debug, Serialize)]
+pub struct FlowReport {
+    /// Who sent.
+    pub src: u32,
+    /// Who received.
+    pub dst: u32,
+    /// Payload, in bytes.
+    pub bytes: u64,
+    /// From the flow's start to the sender's last completion, in nanoseconds; absent if unfinished.
+    pub sender_fct_ns: Option<u64>,
+    /// The same to the receiver's last completion.
+    pub receiver_fct_ns: Option<u64>,
+    /// The sender's time against a network with nothing else in it.
+    pub slowdown: Option<f64>,
+    /// Data packets sent.
+    pub packets: u64,
+    /// Of those, repetitions.
+    pub retransmissions: u64,
+    /// Arrivals whose payload was there from another transmission.
+    pub spurious: u64,
+}
+
+/// Sums over everything.
+#[derive(Clone, Debug, Serialize)]
+pub struct Totals {
+    /// Flows that are done.
+    pub flows_done: usize,
+    /// The longest of the senders' times, in nanoseconds.
+    pub max_fct_ns: u64,
+    /// Their mean.
+    pub mean_fct_ns: u64,
+    /// The least time in which the links could carry all of it.
+    pub ideal_ns: u64,
+    /// Jain's index of the flows' throughputs: 1 is perfectly fair.
+    pub fairness: f64,
+    /// Data packets sent.
+    pub packets: u64,
+    /// Of those, repetitions.
+    pub retransmissions: u64,
+    /// See [`FlowReport::spurious`].
+    pub spurious: u64,
+    /// Packets that senders gave up because of a gap on their path.
+    pub lost_by_gap: u64,
+    /// Packets that senders gave up because of their age.
+    pub lost_by_time: u64,
+    /// ACKs sent.
+    pub acks: u64,
+    /// Retransmission timeouts of whole peers.
+    pub rtos: u64,
+    /// CE marks set.
+    pub marked: u64,
+    /// Packets held up by a fault.
+    pub reordered: u64,
+    /// Packets copied by a fault.
+    pub duplicated: u64,
+    /// The longest any switch queue was, in bytes.
+    pub most_queued_bytes: u64,
+    /// Packets started on a link.
+    pub packet_hops: u64,
+    /// Events planned.
+    pub events: u64,
+    /// The most packets that existed at once.
+    pub most_packets: usize,
+}
+
+/// What a run cost.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Cost {
+    /// Wall time, in seconds.
+    pub wall_seconds: f64,
+    /// Packet-hops per second of it.
+    pub hops_per_second: f64,
+}
+
+impl Report {
+    pub(crate) fn new<T: Transport>(
+        scenario: &Scenario,
+        seed: u64,
+        world: &World,
+        hosts: &[Host<T>],
+        wall: Duration,
+    ) -> Self {
+        let stats: Vec<EndpointStats> = hosts.iter().map(|host| host.transport().stats()).collect();
+        let violations = world.checkers.violations().to_vec();
+        let hops = world.fabric.counters().hops;
+        let flows = world.traffic.flows();
+        Self {
+            scenario: scenario.name.clone(),
+            seed,
+            status: Status::of(&violations),
+            simulated_ns: world.now.as_ns(),
+            flows: flows.iter().map(|flow| FlowReport::new(scenario, flow)).collect(),
+            totals: Totals::new(scenario, world, &stats),
+            drops: drops(world, &stats),
+            violations,
+            violation_count: world.checkers.violation_count(),
+            digest: format!("{:016x}", world.digest.value()),
+            cost: Cost {
+                wall_seconds: wall.as_secs_f64(),
+                hops_per_second: hops as f64 / wall.as_secs_f64().max(f64::MIN_POSITIVE),
+            },
+        }
+    }
+
+    /// As JSON, indented.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("a report has only string keys")
+    }
+}
+
+impl FlowReport {
+    fn new(scenario: &Scenario, flow: &Flow) -> Self {
+        let spec = &flow.spec;
+        let all = |count: u32, at: Time| (count >= spec.messages).then_some(at - spec.start);
+        let sender = all(flow.completed, flow.sent_at);
+        let ideal = ideal_sender_fct(scenario, spec).as_ps() as f64;
+        Self {
+            src: spec.src,
+            dst: spec.dst,
+            bytes: u64::from(spec.messages) * spec.size,
+            sender_fct_ns: sender.map(Time::as_ns),
+            receiver_fct_ns: all(flow.received, flow.received_at).map(Time::as_ns),
+            slowdown: sender.map(|fct| fct.as_ps() as f64 / ideal),
+            packets: flow.packets,
+            retransmissions: flow.retransmissions,
+            spurious: flow.spurious,
+        }
+    }
+}
+
+impl Totals {
+    fn new(scenario: &Scenario, world: &World, stats: &[EndpointStats]) -> Self {
+        let flows = world.traffic.flows();
+        let specs: Vec<_> = flows.iter().map(|flow| flow.spec).collect();
+        let done: Vec<_> = flows.iter().filter(|flow| flow.is_done()).collect();
+        let fcts: Vec<u64> =
+            done.iter().map(|flow| (flow.sent_at - flow.spec.start).as_ns()).collect();
+        let counters = world.fabric.counters();
+        let queues = world.fabric.links().iter().skip(scenario.topology.hosts as usize);
+        Self {
+            flows_done: done.len(),
+            max_fct_ns: fcts.iter().copied().max().unwrap_or(0),
+            mean_fct_ns: fcts.iter().sum::<u64>() / fcts.len().max(1) as u64,
+            ideal_ns: ideal_span(scenario, &specs).as_ns(),
+            fairness: fairness(&done),
+            packets: flows.iter().map(|flow| flow.packets).sum(),
+            retransmissions: flows.iter().map(|flow| flow.retransmissions).sum(),
+            spurious: flows.iter().map(|flow| flow.spurious).sum(),
+            lost_by_gap: stats.iter().map(|stats| stats.losses_by_path_gap).sum(),
+            lost_by_time: stats.iter().map(|stats| stats.losses_by_timeout).sum(),
+            acks: stats.iter().map(|stats| stats.acks_sent).sum(),
+            rtos: stats.iter().map(|stats| stats.rtos).sum(),
+            marked: counters.marked,
+            reordered: counters.reordered,
+            duplicated: counters.copied,
+            most_queued_bytes: queues.map(|link| link.stats().most_queued_bytes).max().unwrap_or(0),
+            packet_hops: counters.hops,
+            events: world.queue.scheduled(),
+            most_packets: world.fabric.packets.most(),
+        }
+    }
+}
+
+fn drops(world: &World, stats: &[EndpointStats]) -> BTreeMap<String, u64> {
+    let counters = world.fabric.counters();
+    let network = [("network.full_queue", counters.dropped_tail), ("network.loss", counters.lost)];
+    let mut drops = BTreeMap::new();
+    for (name, count) in network.into_iter().filter(|&(_, count)| count > 0) {
+        drops.insert(name.to_owned(), count);
+    }
+    for (name, count) in stats.iter().flat_map(EndpointStats::drops_by_name) {
+        *drops.entry(format!("endpoint.{name}")).or_default() += count;
+    }
+    drops
+}
+
+/// Jain's index: (sum of x)^2 / (n x sum of x^2), for the throughput of each flow.
+fn fairness(done: &[&Flow]) -> f64 {
+    let throughput = |flow: &&Flow| {
+        let bytes = f64::from(flow.spec.messages) * flow.spec.size as f64;
+        bytes / (flow.sent_at - flow.spec.start).as_ps().max(1) as f64
+    };
+    let sum: f64 = done.iter().map(throughput).sum();
+    let squares: f64 = done.iter().map(throughput).map(|x| x * x).sum();
+    if squares > 0.0 { sum * sum / (done.len() as f64 * squares) } else { 1.0 }
+}

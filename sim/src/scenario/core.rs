@@ -1,0 +1,226 @@
+//! The protocol's options, under the names that the field uses.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use usrd_proto::cc::Algorithm;
+use usrd_proto::wire::DATA_HEADER_BYTES;
+use usrd_proto::{Config, Service, SprayPolicy};
+
+use super::Scenario;
+use crate::time::Time;
+use crate::units::Bytes;
+
+/// Options of every endpoint. What is absent keeps the core's own default.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CoreOptions {
+    /// Largest payload of a packet.
+    pub mtu: Bytes,
+    /// How many paths.
+    pub paths: u16,
+    /// How the next path is chosen.
+    pub spray: Option<SprayKey>,
+    /// The congestion controller.
+    pub controller: ControllerKey,
+    /// The window of the `fixed` controller.
+    pub window: Option<Bytes>,
+    /// The round trip that the controller takes for undisturbed; by default the topology's.
+    pub base_rtt: Option<Time>,
+    /// Acknowledge after this many packets.
+    pub ack_packets: Option<u32>,
+    /// Acknowledge after this many bytes.
+    pub ack_bytes: Option<Bytes>,
+    /// Acknowledge after this time.
+    pub ack_delay: Option<Time>,
+    /// PSNs accepted beyond the lowest missing one.
+    pub recv_window_packets: Option<u16>,
+    /// Memory for messages without a posted receive.
+    pub bounce: Option<Bytes>,
+    /// Pacing rate as a share of cwnd per RTT, in percent; 0 turns pacing off.
+    pub pacing_percent: Option<u32>,
+    /// Least retransmission timeout.
+    pub min_rto: Option<Time>,
+}
+
+impl Default for CoreOptions {
+    fn default() -> Self {
+        let core = Config::default();
+        Self {
+            mtu: Bytes(core.mtu_bytes.into()),
+            paths: core.paths,
+            spray: None,
+            controller: ControllerKey::default(),
+            window: None,
+            base_rtt: None,
+            ack_packets: None,
+            ack_bytes: None,
+            ack_delay: None,
+            recv_window_packets: None,
+            bounce: None,
+            pacing_percent: None,
+            min_rto: None,
+        }
+    }
+}
+
+/// How messages are carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServiceKey {
+    /// Reliable, unordered.
+    #[default]
+    Srd,
+    /// Reliable, ordered.
+    Rd,
+    /// Neither.
+    Ud,
+}
+
+impl From<ServiceKey> for Service {
+    fn from(key: ServiceKey) -> Self {
+        match key {
+            ServiceKey::Srd => Self::Srd,
+            ServiceKey::Rd => Self::Rd,
+            ServiceKey::Ud => Self::Ud,
+        }
+    }
+}
+
+/// How the next path is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SprayKey {
+    /// Always the same.
+    Single,
+    /// All in turn.
+    Oblivious,
+    /// All in turn, skipping by penalty.
+    Penalty,
+    /// Paths of clean ACKs again.
+    Reps,
+    /// REPS, then by penalty.
+    Hybrid,
+}
+
+impl From<SprayKey> for SprayPolicy {
+    fn from(key: SprayKey) -> Self {
+        match key {
+            SprayKey::Single => Self::Single,
+            SprayKey::Oblivious => Self::Oblivious,
+            SprayKey::Penalty => Self::Penalty,
+            SprayKey::Reps => Self::Reps,
+            SprayKey::Hybrid => Self::Hybrid,
+        }
+    }
+}
+
+/// The congestion controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ControllerKey {
+    /// Window, by delay and ECN.
+    #[default]
+    Nscc,
+    /// Window, by delay.
+    Swift,
+    /// A window that never changes.
+    Fixed,
+}
+
+impl From<ControllerKey> for Algorithm {
+    fn from(key: ControllerKey) -> Self {
+        match key {
+            ControllerKey::Nscc => Self::Nscc,
+            ControllerKey::Swift => Self::Swift,
+            ControllerKey::Fixed => Self::Fixed,
+        }
+    }
+}
+
+impl Scenario {
+    /// The configuration of every endpoint, but for its seed.
+    ///
+    /// Only for a scenario whose MTU has been checked.
+    pub fn core_config(&self) -> Config {
+        let core = &self.core;
+        let mut config = Config {
+            mtu_bytes: core.mtu.0 as u16,
+            // Every host of a scenario has the same MTU, so the first packet may be as large.
+            open_mtu_bytes: core.mtu.0 as u16,
+            paths: core.paths,
+            max_peers: self.topology.hosts,
+            ..Config::default()
+        };
+        set(&mut config.path.spray, core.spray.map(SprayPolicy::from));
+        set(&mut config.ack.every_packets, core.ack_packets);
+        set(&mut config.ack.every_bytes, core.ack_bytes.map(|bytes| bytes.0 as u32));
+        set(&mut config.ack.max_delay, core.ack_delay.map(duration));
+        set(&mut config.recv_window_packets, core.recv_window_packets);
+        set(&mut config.bounce_bytes, core.bounce.map(|bytes| bytes.0));
+        set(&mut config.pacing_gain_percent, core.pacing_percent);
+        set(&mut config.loss.min_rto, core.min_rto.map(duration));
+        config.loss.initial_rtt = duration(self.base_rtt()).max(config.loss.initial_rtt);
+        self.set_controller(&mut config);
+        config
+    }
+
+    /// The wire bytes of a full data packet.
+    pub fn packet_bytes(&self) -> u64 {
+        self.core.mtu.0 + DATA_HEADER_BYTES as u64 + self.links.overhead.0
+    }
+
+    /// A full packet there and a short one back, on the slowest path of an empty network.
+    pub fn base_rtt(&self) -> Time {
+        let slowest = self.links.path_delay.map_or(Time::ZERO, |delay| delay.max);
+        self.one_way(self.packet_bytes(), slowest) + self.one_way(self.ack_bytes(), slowest)
+    }
+
+    /// The same on the fastest path.
+    pub fn least_rtt(&self) -> Time {
+        let fastest = self.links.path_delay.map_or(Time::ZERO, |delay| delay.min);
+        self.one_way(self.packet_bytes(), fastest) + self.one_way(self.ack_bytes(), fastest)
+    }
+
+    /// From host to host: two links, stored and forwarded in between.
+    pub fn one_way(&self, wire_bytes: u64, path_delay: Time) -> Time {
+        let hop = self.links.rate.time_for(wire_bytes) + self.links.latency;
+        hop + hop + path_delay
+    }
+
+    /// The extra delay of a path.
+    pub fn path_delay(&self, path: u16) -> Time {
+        let Some(delay) = self.links.path_delay else {
+            return Time::ZERO;
+        };
+        let last = u64::from(self.core.paths.max(2) - 1);
+        let span = (delay.max - delay.min).as_ps();
+        delay.min + Time::from_ps(span / last * u64::from(path).min(last))
+    }
+
+    /// About the size of an ACK: its fixed part and a SACK block or two.
+    fn ack_bytes(&self) -> u64 {
+        TYPICAL_ACK_BYTES + self.links.overhead.0
+    }
+
+    fn set_controller(&self, config: &mut Config) {
+        let core = &self.core;
+        config.cc.algorithm = core.controller.into();
+        config.cc.link_bps = self.links.rate.bps;
+        config.cc.base_rtt = duration(core.base_rtt.unwrap_or_else(|| self.base_rtt()));
+        config.cc.mtu_bytes = (core.mtu.0 + DATA_HEADER_BYTES as u64) as u32;
+        set(&mut config.cc.fixed_cwnd_bytes, core.window.map(|bytes| bytes.0));
+    }
+}
+
+fn set<T>(value: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *value = given;
+    }
+}
+
+fn duration(time: Time) -> Duration {
+    Duration::from_nanos(time.as_ns())
+}
+
+const TYPICAL_ACK_BYTES: u64 = 60;

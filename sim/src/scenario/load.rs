@@ -1,0 +1,121 @@
+//! Reading a scenario file, and finding the line of a key that is wrong.
+
+use std::fmt;
+use std::path::Path;
+
+use toml::de::{DeTable, DeValue};
+
+use super::Scenario;
+
+/// A scenario that cannot be run, and why.
+#[derive(Debug)]
+pub struct ScenarioError {
+    source: String,
+    line: Option<usize>,
+    message: String,
+}
+
+impl ScenarioError {
+    /// The line at fault, from 1, where there is one.
+    pub fn line(&self) -> Option<usize> {
+        self.line
+    }
+
+    /// What is wrong.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for ScenarioError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}:{line}: {}", self.source, self.message),
+            None => write!(f, "{}: {}", self.source, self.message),
+        }
+    }
+}
+
+impl std::error::Error for ScenarioError {}
+
+/// A key with a value that cannot be right: `links.queue`, `workload.pairs[3].dst`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) key: String,
+    pub(super) message: String,
+}
+
+impl Scenario {
+    /// Reads and checks a file.
+    pub fn load(path: &Path) -> Result<Self, ScenarioError> {
+        let source = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(&text, &source),
+            Err(error) => Err(ScenarioError { source, line: None, message: error.to_string() }),
+        }
+    }
+
+    /// Reads and checks a scenario's text; `source` is what errors call it.
+    pub fn parse(text: &str, source: &str) -> Result<Self, ScenarioError> {
+        let scenario: Self = toml::from_str(text).map_err(|error| ScenarioError {
+            source: source.to_owned(),
+            line: error.span().map(|span| line_of(text, span.start)),
+            message: error.message().to_owned(),
+        })?;
+        scenario.validate().map_err(|fault| ScenarioError {
+            source: source.to_owned(),
+            line: locate(text, &fault.key),
+            message: format!("{}: {}", fault.key, fault.message),
+        })?;
+        Ok(scenario)
+    }
+}
+
+/// The line of a key, or of the innermost table around it that the file has.
+fn locate(text: &str, key: &str) -> Option<usize> {
+    let root = DeTable::parse(text).ok()?;
+    let mut table = root.get_ref();
+    let mut start = None;
+    for segment in key.split('.') {
+        let (name, index) = match segment.split_once('[') {
+            Some((name, rest)) => (name, rest.trim_end_matches(']').parse::<usize>().ok()),
+            None => (segment, None),
+        };
+        let Some((found, mut value)) = table.iter().find(|(key, _)| key.get_ref() == name) else {
+            break;
+        };
+        start = Some(found.span().start);
+        if let (DeValue::Array(items), Some(index)) = (value.get_ref(), index)
+            && let Some(item) = items.get(index)
+        {
+            start = Some(item.span().start);
+            value = item;
+        }
+        match value.get_ref() {
+            DeValue::Table(inner) => table = inner,
+            _ => break,
+        }
+    }
+    start.map(|start| line_of(text, start))
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text[..at.min(text.len())].matches('\n').count() + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "name = \"x\"\n[links]\nrate = 1\n\n[workload]\npairs = [\n  { src = 0 },\n  { src = 1 },\n]\n[[faults.link]]\nhost = 3\n";
+
+    #[test]
+    fn finds_lines() {
+        assert_eq!(locate(TEXT, "name"), Some(1));
+        assert_eq!(locate(TEXT, "links.rate"), Some(3));
+        assert_eq!(locate(TEXT, "links.queue"), Some(2));
+        assert_eq!(locate(TEXT, "workload.pairs[1].src"), Some(8));
+        assert_eq!(locate(TEXT, "faults.link[0].host"), Some(11));
+        assert_eq!(locate(TEXT, "elsewhere"), None);
+    }
+}

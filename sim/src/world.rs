@@ -1,0 +1,117 @@
+//! What all hosts share: time, the network, the traffic, and those who watch.
+
+use slab::Slab;
+use usrd_proto::wire::{DATA_HEADER_BYTES, DataFlags};
+use usrd_proto::{CompletionLevel, Placement};
+
+use crate::check::Checkers;
+use crate::digest::{Digest, Kind};
+use crate::event::EventQueue;
+use crate::fabric::{Fabric, PacketId, Step};
+use crate::scenario::{FlowSpec, Scenario};
+use crate::time::Time;
+use crate::traffic::Traffic;
+
+/// Everything in a run except the hosts.
+#[derive(Debug)]
+pub struct World {
+    /// Now.
+    pub now: Time,
+    /// What is planned.
+    pub queue: EventQueue,
+    /// The network.
+    pub fabric: Fabric,
+    /// The flows.
+    pub traffic: Traffic,
+    /// Those who watch.
+    pub checkers: Checkers,
+    /// The fingerprint.
+    pub digest: Digest,
+    /// Placements under way.
+    pub placements: Slab<PendingPlacement>,
+    /// What all hosts are like.
+    pub options: HostSettings,
+}
+
+/// A placement that takes its time.
+#[derive(Clone, Copy, Debug)]
+pub struct PendingPlacement {
+    /// The packet that holds the payload.
+    pub packet: PacketId,
+    /// Where it goes.
+    pub placement: Placement,
+}
+
+/// What all hosts are like.
+#[derive(Clone, Copy, Debug)]
+pub struct HostSettings {
+    /// How long a placement takes.
+    pub placement_delay: Time,
+    /// How many packets the network interface holds.
+    pub nic_packets: u32,
+    /// Messages of one flow that are under way at a time.
+    pub outstanding: u32,
+    /// When a send of a reliable message counts as done.
+    pub level: CompletionLevel,
+}
+
+impl World {
+    /// The start of a run.
+    pub fn new(scenario: &Scenario, seed: u64, flows: &[FlowSpec]) -> Self {
+        let traffic = Traffic::new(flows);
+        Self {
+            now: Time::ZERO,
+            queue: EventQueue::default(),
+            fabric: Fabric::new(scenario, seed),
+            checkers: Checkers::new(&traffic, scenario.integrity),
+            traffic,
+            digest: Digest::default(),
+            placements: Slab::new(),
+            options: HostSettings {
+                placement_delay: scenario.host.placement_delay,
+                nic_packets: scenario.host.nic_packets,
+                outstanding: scenario.workload.outstanding,
+                level: scenario.workload.completion.into(),
+            },
+        }
+    }
+
+    /// A host sends a packet that it has filled in.
+    pub(crate) fn inject(&mut self, host: u32, packet: PacketId) {
+        self.count_transmission(packet);
+        let fingerprint = self.fabric.packets[packet].fingerprint();
+        self.digest.event(self.now, Kind::Transmit, host, fingerprint);
+        self.with_fabric(|fabric, cx| fabric.inject(cx, host, packet));
+    }
+
+    /// The network takes a step.
+    pub(crate) fn with_fabric<R>(
+        &mut self,
+        step: impl FnOnce(&mut Fabric, &mut Step<'_>) -> R,
+    ) -> R {
+        let mut cx = Step { now: self.now, queue: &mut self.queue, digest: &mut self.digest };
+        step(&mut self.fabric, &mut cx)
+    }
+
+    /// A packet reached a host that had its payload already. The network's own copies and their
+    /// originals do not count: nobody sent anything twice.
+    pub(crate) fn count_duplicate(&mut self, packet: PacketId) {
+        let packet = &self.fabric.packets[packet];
+        if let (Some(range), false) = (packet.payload, packet.twinned) {
+            self.traffic.of_message(range.buffer.0).spurious += 1;
+        }
+    }
+
+    fn count_transmission(&mut self, packet: PacketId) {
+        let packet = &self.fabric.packets[packet];
+        let Some(range) = packet.payload else { return };
+        let flow = self.traffic.of_message(range.buffer.0);
+        flow.packets += 1;
+        flow.retransmissions += u64::from(is_retransmission(packet.head()));
+    }
+}
+
+/// Whether a data packet's header says that it has been sent before.
+fn is_retransmission(head: &[u8]) -> bool {
+    head.len() == DATA_HEADER_BYTES && DataFlags(head[1]).has(DataFlags::RETRANSMISSION)
+}

@@ -1,0 +1,263 @@
+//! Hosts with a deliberate defect: every one is caught, by the checker whose property it breaks.
+
+use usrd_proto::{
+    AddPeerError, BounceCopy, Disposition, Endpoint, EndpointStats, Event, Handled, HeaderBuffer,
+    Inbound, InboundId, Instant, PeerId, PeerStats, RecvError, RecvRequest, SendError, SendRequest,
+    Transmit,
+};
+use usrd_sim::check::Checker;
+use usrd_sim::host::Transport;
+use usrd_sim::{Report, Scenario, Simulation, Status};
+
+/// What is wrong with a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Defect {
+    None,
+    /// Tells its endpoint about every 100th placement, and does not do it.
+    ForgetsPlacements,
+    /// Places every 100th packet a byte too far.
+    MisplacesPayload,
+    /// Reports every 10th delivery twice.
+    DeliversTwice,
+    /// Reports the fifth delivery after the sixth.
+    SwapsDeliveries,
+    /// Never reports the third completed send.
+    LosesCompletion,
+    /// Sends every 50th data packet again at once.
+    RepeatsItself,
+    /// Never gives bounce memory back.
+    LeaksBounces,
+}
+
+/// An endpoint, and what is done wrong around it.
+struct Broken {
+    endpoint: Endpoint,
+    defect: Defect,
+    count: u64,
+    held: Option<Event>,
+    repeat: Option<(HeaderBuffer, Transmit)>,
+}
+
+impl Broken {
+    fn new(endpoint: Endpoint, defect: Defect) -> Self {
+        Self { endpoint, defect, count: 0, held: None, repeat: None }
+    }
+
+    /// Counts; true at every `nth`.
+    fn nth(&mut self, nth: u64) -> bool {
+        self.count += 1;
+        self.count.is_multiple_of(nth)
+    }
+
+    fn spoil_event(&mut self, event: Event) -> Option<Event> {
+        match (self.defect, event) {
+            (Defect::DeliversTwice, Event::RecvCompleted { .. }) if self.nth(10) => {
+                self.held = Some(event);
+            }
+            (Defect::SwapsDeliveries, Event::RecvCompleted { .. }) => {
+                self.count += 1;
+                if self.count == 5 {
+                    self.held = Some(event);
+                    return None;
+                }
+            }
+            (Defect::LosesCompletion, Event::SendCompleted { .. }) => {
+                self.count += 1;
+                if self.count == 3 {
+                    return None;
+                }
+            }
+            (Defect::LeaksBounces, Event::BounceFreed { .. }) => return None,
+            _ => {}
+        }
+        Some(event)
+    }
+
+    /// A held event comes after the next, or, as a repetition, at once.
+    fn take_held(&mut self) -> Option<Event> {
+        let due = self.defect == Defect::DeliversTwice || self.count >= 6;
+        if due { self.held.take() } else { None }
+    }
+}
+
+impl Transport for Broken {
+    fn handle_datagram(&mut self, now: Instant, inbound: &Inbound<'_>) -> Handled {
+        let mut handled = self.endpoint.handle_datagram(now, inbound);
+        let Disposition::Place(mut placement) = handled.disposition else {
+            return handled;
+        };
+        let spoils = matches!(self.defect, Defect::ForgetsPlacements | Defect::MisplacesPayload);
+        let spoilt = spoils && self.nth(100);
+        match self.defect {
+            Defect::ForgetsPlacements if spoilt => {
+                self.endpoint.handle_placed(now, placement.message);
+                handled.disposition = Disposition::Consumed;
+            }
+            Defect::MisplacesPayload if spoilt => {
+                placement.offset += 1;
+                handled.disposition = Disposition::Place(placement);
+            }
+            _ => {}
+        }
+        handled
+    }
+
+    fn poll_transmit(&mut self, now: Instant, header: &mut HeaderBuffer) -> Option<Transmit> {
+        if let Some((again, transmit)) = self.repeat.take() {
+            *header = again;
+            header[1] |= usrd_proto::wire::DataFlags::RETRANSMISSION.0;
+            return Some(transmit);
+        }
+        let transmit = self.endpoint.poll_transmit(now, header)?;
+        let data = transmit.payload.is_some();
+        if data && self.defect == Defect::RepeatsItself && self.nth(50) {
+            self.repeat = Some((*header, transmit));
+        }
+        Some(transmit)
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.take_held() {
+                return Some(event);
+            }
+            let event = self.endpoint.poll_event()?;
+            if let Some(event) = self.spoil_event(event) {
+                return Some(event);
+            }
+        }
+    }
+
+    fn add_peer(&mut self, now: Instant) -> Result<PeerId, AddPeerError> {
+        self.endpoint.add_peer(now)
+    }
+
+    fn send(&mut self, now: Instant, to: PeerId, request: SendRequest) -> Result<(), SendError> {
+        self.endpoint.send(now, to, request)
+    }
+
+    fn post_recv(&mut self, now: Instant, request: RecvRequest) -> Result<(), RecvError> {
+        self.endpoint.post_recv(now, request)
+    }
+
+    fn handle_placed(&mut self, now: Instant, message: InboundId) {
+        self.endpoint.handle_placed(now, message);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.endpoint.handle_timeout(now);
+    }
+
+    fn poll_copy(&mut self) -> Option<BounceCopy> {
+        self.endpoint.poll_copy()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.endpoint.poll_timeout()
+    }
+
+    fn stats(&self) -> EndpointStats {
+        self.endpoint.stats()
+    }
+
+    fn peer_stats(&self, peer: PeerId) -> Option<PeerStats> {
+        self.endpoint.peer_stats(peer)
+    }
+
+    fn pending_sends(&self) -> usize {
+        self.endpoint.pending_sends()
+    }
+
+    fn posted_receives(&self) -> usize {
+        self.endpoint.posted_receives()
+    }
+}
+
+/// Few receives and slow placements, so that some messages come unexpected.
+fn scenario(service: &str, integrity: bool) -> Scenario {
+    let text = format!(
+        r#"
+        name = "broken"
+        end = "20ms"
+        integrity = {integrity}
+        topology = {{ kind = "star", hosts = 2 }}
+        links = {{ rate = "100Gbps", latency = "1us", queue = "1MiB" }}
+        host = {{ placement_delay = "3us" }}
+        [workload]
+        kind = "pairs"
+        service = "{service}"
+        outstanding = 16
+        posted_receives = 2
+        pairs = [{{ src = 0, dst = 1, messages = 100, size = "20kB" }}]
+        "#
+    );
+    Scenario::parse(&text, "broken").unwrap()
+}
+
+fn run(service: &str, defect: Defect) -> Report {
+    let scenario = scenario(service, false);
+    let make = |_, config| Endpoint::new(config).map(|endpoint| Broken::new(endpoint, defect));
+    Simulation::with_transports(&scenario, 1, make).unwrap().run()
+}
+
+fn caught(service: &str, defect: Defect, by: Checker) -> Report {
+    let report = run(service, defect);
+    let found = report.violations.iter().any(|violation| violation.checker == by);
+    assert!(found, "{defect:?} was not caught by {by}:\n{report}");
+    assert_ne!(report.status, Status::Ok);
+    report
+}
+
+#[test]
+fn without_a_defect_nothing_is_found() {
+    for service in ["srd", "rd"] {
+        let report = run(service, Defect::None);
+        assert_eq!(report.status, Status::Ok, "{report}");
+    }
+}
+
+#[test]
+fn unexpected_messages_keep_their_bytes() {
+    for service in ["srd", "rd"] {
+        let report = Simulation::new(&scenario(service, true), 1).unwrap().run();
+        assert_eq!(report.status, Status::Ok, "{report}");
+    }
+}
+
+#[test]
+fn forgotten_placements_are_caught() {
+    let report = caught("srd", Defect::ForgetsPlacements, Checker::ExactlyOnce);
+    assert_eq!(report.status.exit_code(), 1);
+}
+
+#[test]
+fn misplaced_payload_is_caught() {
+    caught("srd", Defect::MisplacesPayload, Checker::Integrity);
+}
+
+#[test]
+fn double_delivery_is_caught() {
+    caught("srd", Defect::DeliversTwice, Checker::ExactlyOnce);
+}
+
+#[test]
+fn delivery_out_of_order_is_caught_where_order_is_promised() {
+    caught("rd", Defect::SwapsDeliveries, Checker::Order);
+    assert_eq!(run("srd", Defect::SwapsDeliveries).status, Status::Ok);
+}
+
+#[test]
+fn a_lost_completion_is_caught() {
+    let report = caught("srd", Defect::LosesCompletion, Checker::Liveness);
+    assert_eq!(report.status.exit_code(), 3);
+}
+
+#[test]
+fn needless_repetition_is_caught() {
+    caught("srd", Defect::RepeatsItself, Checker::Spurious);
+}
+
+#[test]
+fn leaked_bounce_memory_is_caught() {
+    caught("srd", Defect::LeaksBounces, Checker::Leftovers);
+}

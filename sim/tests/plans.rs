@@ -1,0 +1,58 @@
+//! Every plan runs, and shows what it was written to show.
+
+use std::path::PathBuf;
+
+use usrd_sim::{Report, Scenario, Simulation, Status};
+
+fn plan(name: &str) -> Scenario {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("plans").join(name);
+    Scenario::load(&path).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn run(name: &str) -> Report {
+    let scenario = plan(name);
+    let report = Simulation::new(&scenario, scenario.seed).unwrap().run();
+    assert_eq!(report.status, Status::Ok, "{report}");
+    report
+}
+
+#[test]
+fn hello_survives_every_fault() {
+    let report = run("hello.toml");
+    assert!(report.drops["network.loss"] > 0, "{report}");
+    assert!(report.totals.duplicated > 0 && report.totals.reordered > 0, "{report}");
+    assert!(report.totals.retransmissions > 0, "{report}");
+}
+
+#[test]
+fn a_permutation_over_a_star_runs_at_line_rate() {
+    let report = run("star-permutation.toml");
+    assert_eq!(report.totals.retransmissions, 0, "{report}");
+    assert!(report.totals.max_fct_ns * 100 < report.totals.ideal_ns * 105, "{report}");
+}
+
+#[test]
+fn an_incast_keeps_the_last_link_busy() {
+    let report = run("incast.toml");
+    assert!(report.totals.marked > 0, "{report}");
+    assert!(report.totals.max_fct_ns * 100 < report.totals.ideal_ns * 115, "{report}");
+}
+
+#[test]
+fn paths_that_differ_are_no_reason_to_send_twice() {
+    let report = run("paths-10x.toml");
+    assert_eq!(report.totals.retransmissions, 0, "{report}");
+    assert!(report.drops.is_empty(), "{report}");
+}
+
+#[test]
+fn no_plan_is_left_out() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("plans");
+    let mut names: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let tested = ["hello.toml", "incast.toml", "paths-10x.toml", "star-permutation.toml"];
+    assert_eq!(names, tested, "give a new plan its test above");
+}
