@@ -24,12 +24,6 @@ impl Set256 {
         self.0 == [0; 4]
     }
 
-    pub(crate) fn union(&mut self, other: &Self) {
-        for (word, more) in self.0.iter_mut().zip(other.0) {
-            *word |= more;
-        }
-    }
-
     /// Takes the lowest member out.
     #[inline]
     pub(crate) fn pop_first(&mut self) -> Option<u8> {

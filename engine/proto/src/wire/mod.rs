@@ -8,6 +8,8 @@
 mod ack;
 mod control;
 mod data;
+#[cfg(test)]
+mod tests;
 
 use zerocopy::byteorder::network_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};

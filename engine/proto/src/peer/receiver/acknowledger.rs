@@ -1,10 +1,9 @@
 //! When to acknowledge, and what to say. Rules A1 to A4.
 //!
-//! An ACK names the cumulative edge, and the blocks of 64 PSNs in which something arrived since
-//! the ACK before the last: each arrival is reported twice, so that one lost ACK does not make the
-//! sender take an arrival for a loss. If there is more to say than fits, several ACKs follow each
-//! other, and paths are reported only when every block has been: a sender that hears how far a path
-//! got has heard before what came along it.
+//! An ACK names the cumulative edge, the block of 64 PSNs that the edge is in, those in which
+//! something arrived since the last ACK, and as many others as fit. If there is more news than fits,
+//! several ACKs follow each other, and paths are reported only when every block has been: a sender
+//! that hears how far a path got has heard before what came along it.
 
 use super::arrivals::PathArrivals;
 use crate::config::AckConfig;
@@ -25,9 +24,10 @@ pub(crate) struct Acknowledger {
     duplicate: u32,
     number: u32,
     trigger: Option<Trigger>,
-    /// Blocks with arrivals since the last ACK, and since the one before.
+    /// Blocks with arrivals since the last ACK.
     fresh: Set256,
-    stale: Set256,
+    /// The block whose turn it is to be told again.
+    next_block: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -128,44 +128,54 @@ impl Acknowledger {
         Some(ack)
     }
 
-    /// Reports blocks: that of the edge, then fresh ones, then the last ACK's once more. Returns
-    /// whether all fresh ones are told. Blocks go by their number modulo 256, which is unambiguous
-    /// within a window: see [`MAX_RECV_WINDOW_PACKETS`](crate::config::MAX_RECV_WINDOW_PACKETS).
+    /// Reports blocks: that of the edge, fresh ones, then as many of the others as fit, each in its
+    /// turn. Returns whether all fresh ones are told. Blocks go by their number modulo 256, which is
+    /// unambiguous within a window: see
+    /// [`MAX_RECV_WINDOW_PACKETS`](crate::config::MAX_RECV_WINDOW_PACKETS).
     fn report_blocks(&mut self, ack: &mut Ack, window: &RecvWindow) -> bool {
         let edge = window.next_expected().block();
-        if window.has_gap() {
-            self.fresh.insert(edge as u8);
-        }
+        let Some(last) = window.highest_seen().filter(|_| window.has_gap()).map(Psn::block) else {
+            self.fresh = Set256::default();
+            return true;
+        };
+        self.fresh.insert(edge as u8);
         let mut told = Set256::default();
         while let Some(offset) = self.fresh.first_from(edge as u8) {
             let block = edge + u64::from(offset);
-            if !covered(window, block) {
+            if block <= last {
                 let bits = window.word(block);
                 if bits != 0 && !ack.push_block(AckBlock { offset: offset.into(), bits }) {
-                    self.stale.union(&told);
                     return false;
                 }
                 told.insert(block as u8);
             }
             self.fresh.remove(block as u8);
         }
-        while let Some(offset) = self.stale.first_from(edge as u8) {
-            let block = edge + u64::from(offset);
-            self.stale.remove(block as u8);
-            let bits = window.word(block);
-            if told.contains(block as u8) || covered(window, block) || bits == 0 {
-                continue;
-            }
-            if !ack.push_block(AckBlock { offset: offset.into(), bits }) {
-                break;
-            }
-        }
-        self.stale = told;
+        self.fill_blocks(ack, window, (edge, last), &told);
         true
     }
-}
 
-/// Whether the cumulative edge, or the end of what has arrived, says all there is about a block.
-fn covered(window: &RecvWindow, block: u64) -> bool {
-    !window.has_gap() || window.highest_seen().is_none_or(|highest| block > highest.block())
+    /// Uses what room is left for blocks in which nothing is new: what is missing there is news to
+    /// a sender that waits to hear of it.
+    fn fill_blocks(
+        &mut self,
+        ack: &mut Ack,
+        window: &RecvWindow,
+        (edge, last): (u64, u64),
+        told: &Set256,
+    ) {
+        for _ in edge..=last {
+            if self.next_block < edge || self.next_block > last {
+                self.next_block = edge;
+            }
+            let block = self.next_block;
+            let bits = window.word(block);
+            let news = bits != 0 && !told.contains(block as u8);
+            let offset = (block - edge) as u16;
+            if news && !ack.push_block(AckBlock { offset, bits }) {
+                return;
+            }
+            self.next_block += 1;
+        }
+    }
 }

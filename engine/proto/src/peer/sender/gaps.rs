@@ -12,10 +12,9 @@ use crate::wire::{Ack, MAX_ACK_BLOCKS};
 
 /// Which PSNs an ACK says something about. Rule A3.
 pub(super) struct Told {
+    edge: u64,
     blocks: [u64; MAX_ACK_BLOCKS],
     count: usize,
-    /// There is no gap at the receiver: the cumulative edge says it all.
-    everything: bool,
 }
 
 impl Told {
@@ -25,14 +24,14 @@ impl Told {
         for (number, block) in blocks.iter_mut().zip(ack.blocks()) {
             *number = edge + u64::from(block.offset);
         }
-        let count = ack.blocks().len();
-        // A receiver with a gap always reports the block of the edge, and reports it first.
-        let everything = ack.blocks().first().is_none_or(|block| block.offset != 0);
-        Self { blocks, count, everything }
+        Self { edge, blocks, count: ack.blocks().len() }
     }
 
     fn about(&self, psn: Psn) -> bool {
-        self.everything || self.blocks[..self.count].contains(&psn.block())
+        // Without any block there is no gap: the edge says it all. With some, the block of the edge
+        // is left out only if nothing of it has arrived.
+        let block = psn.block();
+        self.count == 0 || block == self.edge || self.blocks[..self.count].contains(&block)
     }
 }
 
@@ -84,5 +83,23 @@ impl Sender {
             self.overtaken.insert(id);
         }
         congested_bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{AckBlock, Address};
+
+    #[test]
+    fn an_ack_tells_of_its_blocks_and_of_the_edge() {
+        let cumulative = Psn::new(640);
+        let mut ack = Ack::new(Address::default(), cumulative.wire(), 10_000);
+        let told = |ack: &Ack, psn| Told::new(cumulative, ack).about(Psn::new(psn));
+        assert!(told(&ack, 640) && told(&ack, 5000), "no gap: all from the edge on is missing");
+        ack.push_block(AckBlock { offset: 2, bits: 1 });
+        assert!(told(&ack, 640) && told(&ack, 703), "the block of the edge is empty");
+        assert!(told(&ack, 770), "listed");
+        assert!(!told(&ack, 704) && !told(&ack, 5000), "not listed: no information");
     }
 }
