@@ -86,13 +86,13 @@ pub struct LossConfig {
     pub min_rto: Duration,
     /// Most, after doubling.
     pub max_rto: Duration,
-    /// A peer is dead after this many timeouts in a row...
+    /// A peer is dead after this many timeouts in a row and a quarter of `peer_dead_after`...
     pub max_rtos: u32,
     /// ...or when it has not answered for this long.
     pub peer_dead_after: Duration,
 }
 
-/// How paths are judged and chosen. Rules P1 to P6.
+/// How paths are judged and chosen. Rules P1 to P7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PathConfig {
     /// How the next path is chosen.

@@ -49,6 +49,7 @@ mod set256;
 mod shared;
 #[cfg(test)]
 mod tests;
+mod times;
 
 pub use boundary::{
     BounceCopy, Destination, Disposition, Event, Handled, HeaderBuffer, Inbound, InboundId,

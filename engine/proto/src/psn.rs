@@ -86,24 +86,17 @@ impl<const BITS: u32> fmt::Display for Sequence<BITS> {
 
 /// The number closest to `near` whose low `bits` bits are those of `wire`.
 const fn extend(wire: u32, bits: u32, near: u64) -> u64 {
-    let mask = low_mask(bits);
-    // How far ahead of `near` the next such number is; the previous one is a whole range before it.
-    let ahead = (wire as u64).wrapping_sub(near) & mask;
-    let behind = mask + 1 - ahead;
-    let later = near.checked_add(ahead);
-    let earlier = near.checked_sub(behind);
-    match (later, earlier) {
-        (Some(later), Some(earlier)) => {
-            if ahead <= behind {
-                later
-            } else {
-                earlier
-            }
-        }
-        (Some(later), None) => later,
-        (None, Some(earlier)) => earlier,
-        // The range of u64 holds at least one of the two, as `bits` is at most 32.
-        (None, None) => near,
+    // The distance on the wire's circle, the shorter way round: shifted up so that its sign bit is
+    // the sign, and back down.
+    let unused = u32::BITS - bits;
+    let distance = (wire.wrapping_sub(near as u32) << unused) as i32 >> unused;
+    // Half way round is as far ahead as behind, and counts as ahead.
+    let ahead = if distance == i32::MIN >> unused { -(distance as i64) } else { distance as i64 };
+    match near.checked_add_signed(ahead) {
+        Some(number) => number,
+        // Below zero there is nothing, and past the end neither: the next best is a range away.
+        None if ahead < 0 => near.wrapping_add_signed(ahead + (1 << bits)),
+        None => near.wrapping_add_signed(ahead - (1 << bits)),
     }
 }
 

@@ -9,11 +9,13 @@ use crate::config::Config;
 use crate::drop_reason::DropReason;
 use crate::message::OutMessage;
 use crate::stats::EndpointStats;
+use crate::times::Times;
 
 /// Handed to a peer's methods beside the peer itself.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub config: Config,
+    pub times: Times,
     /// Every message that was submitted and has not completed, by key.
     pub messages: Slab<OutMessage>,
     pub events: VecDeque<Event>,
@@ -25,6 +27,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(config: Config) -> Self {
         Self {
+            times: Times::new(&config),
             config,
             messages: Slab::new(),
             events: VecDeque::new(),

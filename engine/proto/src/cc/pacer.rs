@@ -15,6 +15,8 @@ pub struct Pacer {
     empty_at: Instant,
     empty_at_fraction: u32,
     burst_bytes: u32,
+    /// The time of a burst at that rate.
+    burst_ns: u64,
     /// The rate for which `ns_per_byte` was computed.
     rate_bytes_per_s: u64,
     /// Fixed point with [`FRACTION_BITS`].
@@ -28,6 +30,7 @@ impl Pacer {
             empty_at: Instant::ZERO,
             empty_at_fraction: 0,
             burst_bytes,
+            burst_ns: 0,
             rate_bytes_per_s: u64::MAX,
             ns_per_byte: 0,
         }
@@ -35,8 +38,7 @@ impl Pacer {
 
     /// From when on the next packet may be sent.
     pub fn ready_at(&self) -> Instant {
-        let burst_ns = self.cost(u64::from(self.burst_bytes)) >> FRACTION_BITS;
-        Instant::from_nanos(self.empty_at.as_nanos().saturating_sub(saturate(burst_ns)))
+        Instant::from_nanos(self.empty_at.as_nanos().saturating_sub(self.burst_ns))
     }
 
     /// Accounts for a packet sent at `now` at a rate of `rate_bytes_per_s` (0 counts as 1).
@@ -45,6 +47,7 @@ impl Pacer {
         if rate_bytes_per_s != self.rate_bytes_per_s {
             self.rate_bytes_per_s = rate_bytes_per_s;
             self.ns_per_byte = (NANOS_PER_S << FRACTION_BITS) / rate_bytes_per_s.max(1);
+            self.burst_ns = saturate(self.cost(u64::from(self.burst_bytes)) >> FRACTION_BITS);
         }
         if self.empty_at < now {
             self.empty_at = now;

@@ -91,8 +91,8 @@ impl Endpoint {
         };
         to.sender.submit(&mut self.shared, message);
         self.shared.pending_sends += 1;
-        to.touch(now);
-        self.settle(now, peer.0);
+        to.touch(now, &self.shared.times);
+        self.mark(peer.0);
         Ok(())
     }
 

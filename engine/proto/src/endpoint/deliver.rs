@@ -202,7 +202,8 @@ impl Endpoint {
             reported: false,
         };
         peer.sender.submit_report(&mut self.shared, report);
-        self.settle(now, message.peer.0);
+        peer.touch(now, &self.shared.times);
+        self.mark(message.peer.0);
     }
 
     pub(super) fn free_bounce(&mut self, id: BounceId) {

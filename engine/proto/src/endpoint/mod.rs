@@ -64,6 +64,8 @@ pub struct Endpoint {
     ready: VecDeque<u32>,
     /// Peers that have something small to say.
     talking: VecDeque<u32>,
+    /// Peers that something has happened to since they were last seen to.
+    marked: Vec<u32>,
     timers: TimerWheel,
     rng: Pcg64Mcg,
     /// How many contexts were begun: the upper bits of context ids.
@@ -82,6 +84,7 @@ impl Endpoint {
             copies: VecDeque::new(),
             ready: VecDeque::new(),
             talking: VecDeque::new(),
+            marked: Vec::new(),
             timers: TimerWheel::new(),
             rng: Pcg64Mcg::seed_from_u64(config.seed),
             generation: 0,
@@ -156,25 +159,40 @@ impl Endpoint {
     /// When to call [`handle_timeout`](Self::handle_timeout), at the latest; `None`: not before
     /// something else happens. It may be early.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next_deadline()
+        match self.marked.is_empty() {
+            true => self.timers.next_deadline(),
+            // What has just happened has not been seen to.
+            false => Some(Instant::ZERO),
+        }
     }
 
-    /// After something happened to a peer: it may have data to send, something to say, and another
-    /// deadline.
+    /// Something has happened to a peer; what follows from it is seen to once per batch.
     #[inline]
-    fn settle(&mut self, now: Instant, index: u32) {
-        let Some(peer) = self.peers.get_mut(index as usize) else {
-            return;
-        };
-        if !peer.ready && peer.sender.has_work() {
-            peer.ready = true;
-            self.ready.push_back(index);
+    fn mark(&mut self, index: u32) {
+        let Some(peer) = self.peers.get_mut(index as usize) else { return };
+        if !peer.marked {
+            peer.marked = true;
+            self.marked.push(index);
         }
-        if !peer.talking && peer.has_control(now) {
-            peer.talking = true;
-            self.talking.push_back(index);
+    }
+
+    /// Sees to what follows from a batch of events: who has data to send, who has something to
+    /// say, and when each is next due.
+    #[inline]
+    fn settle(&mut self, now: Instant) {
+        while let Some(index) = self.marked.pop() {
+            let Some(peer) = self.peers.get_mut(index as usize) else { continue };
+            peer.marked = false;
+            if !peer.ready && peer.sender.has_work() {
+                peer.ready = true;
+                self.ready.push_back(index);
+            }
+            if !peer.talking && peer.has_control(now) {
+                peer.talking = true;
+                self.talking.push_back(index);
+            }
+            self.timers.arm(index, peer.deadline());
         }
-        self.timers.arm(index, peer.deadline(&self.shared.config));
     }
 
     fn random_incarnation(&mut self) -> u64 {

@@ -18,7 +18,14 @@ impl Endpoint {
         let id = PeerId(index);
         let context = Context::new(self.next_context_id(index), self.random_incarnation());
         let path = self.random_path();
-        self.peers.insert(Peer::new(id, context, &self.shared.config, path, now));
+        self.peers.insert(Peer::new(
+            id,
+            context,
+            &self.shared.config,
+            &self.shared.times,
+            path,
+            now,
+        ));
         Some(id)
     }
 
@@ -50,9 +57,9 @@ impl Endpoint {
         let (context_id, incarnation) = (self.next_context_id(index), self.random_incarnation());
         let path = self.random_path();
         if let Some(peer) = self.peers.get_mut(index as usize) {
-            peer.renew(context_id, incarnation, &self.shared.config, path);
+            peer.renew(context_id, incarnation, &self.shared.config, &self.shared.times, path);
         }
-        self.settle(now, index);
+        self.mark(index);
     }
 
     /// Removes what is left of a peer whose context has ended.
@@ -61,6 +68,7 @@ impl Endpoint {
         self.timers.disarm(index);
         self.ready.retain(|&it| it != index);
         self.talking.retain(|&it| it != index);
+        self.marked.retain(|&it| it != index);
     }
 
     fn fail_sends(&mut self, peer: PeerId, reason: PeerFailure) -> usize {

@@ -9,7 +9,7 @@ use crate::peer::receiver::Arrival;
 use crate::peer::sender::NackOutcome;
 use crate::time::Instant;
 use crate::wire::{
-    Ack, Address, Data, DataFlags, Nack, NackReason, Op, OpenInfo, OpenPacket, Packet, Probe,
+    Ack, Address, Data, DataFlags, Kind, Nack, NackReason, Op, OpenInfo, OpenPacket, Packet, Probe,
     Reset, Transmission,
 };
 
@@ -40,13 +40,18 @@ impl Endpoint {
     #[inline]
     pub fn handle_datagram(&mut self, now: Instant, inbound: &Inbound<'_>) -> Handled {
         let mut accepted = None;
-        let outcome = match Packet::decode(inbound.head, inbound.len) {
-            Ok(Packet::Data(data)) => self.on_data(now, inbound, &data, &mut accepted),
-            Ok(Packet::Ack(ack)) => self.on_ack(now, &ack),
-            Ok(Packet::Nack(nack)) => self.on_nack(now, &nack),
-            Ok(Packet::Open(open)) => self.on_open(now, inbound, &open, &mut accepted),
-            Ok(Packet::Reset(reset)) => self.on_reset(now, inbound, &reset),
-            Ok(Packet::Probe(probe)) => self.on_probe(now, inbound, &probe),
+        let outcome = match Kind::of(inbound.head) {
+            // Straight to the packets that nearly all are, without a detour through `Packet`,
+            // which is as large as the largest.
+            Ok(Kind::Data) => match Data::decode(inbound.head, inbound.len) {
+                Ok(data) => self.on_data(now, inbound, &data, &mut accepted),
+                Err(error) => Err(DropReason::Malformed(error)),
+            },
+            Ok(Kind::Ack) => match Ack::decode(inbound.head) {
+                Ok(ack) => self.on_ack(now, &ack),
+                Err(error) => Err(DropReason::Malformed(error)),
+            },
+            Ok(_) => self.on_control(now, inbound, &mut accepted),
             Err(error) => Err(DropReason::Malformed(error)),
         };
         let disposition = outcome.unwrap_or_else(|reason| {
@@ -54,6 +59,22 @@ impl Endpoint {
             Disposition::Dropped(reason)
         });
         Handled { disposition, accepted }
+    }
+
+    fn on_control(
+        &mut self,
+        now: Instant,
+        inbound: &Inbound<'_>,
+        accepted: &mut Option<PeerId>,
+    ) -> Outcome {
+        match Packet::decode(inbound.head, inbound.len).map_err(DropReason::Malformed)? {
+            Packet::Data(data) => self.on_data(now, inbound, &data, accepted),
+            Packet::Ack(ack) => self.on_ack(now, &ack),
+            Packet::Nack(nack) => self.on_nack(now, &nack),
+            Packet::Open(open) => self.on_open(now, inbound, &open, accepted),
+            Packet::Reset(reset) => self.on_reset(now, inbound, &reset),
+            Packet::Probe(probe) => self.on_probe(now, inbound, &probe),
+        }
     }
 
     #[inline]
@@ -71,7 +92,11 @@ impl Endpoint {
                 self.peers[index as usize].open_owed = true;
                 index
             }
-            None => match self.find_established(data.address) {
+            None => match self.find(data.address) {
+                // Whose data it is has to be known before any of it is taken: see rule O3.
+                Some(index) if !self.peers[index as usize].context.is_established() => {
+                    return Err(DropReason::UnknownContext);
+                }
                 Some(index) => index,
                 None => return self.turn_away(now, data.address, data.transmission),
             },
@@ -82,8 +107,8 @@ impl Endpoint {
             (_, Op::Send) => self.take_piece(now, index, data, inbound.ce),
             (_, Op::Delivered) => self.take_report(now, index, data, inbound.ce),
         };
-        self.peers[index as usize].touch(now);
-        self.settle(now, index);
+        self.peers[index as usize].heard(now, &self.shared.times);
+        self.mark(index);
         outcome
     }
 
@@ -111,7 +136,7 @@ impl Endpoint {
             },
         };
         let peer = &mut self.peers[index as usize];
-        peer.receiver.accept(now, psn, data.payload_len, &self.shared.config);
+        peer.receiver.accept(now, psn, data.payload_len, &self.shared);
         if begun.is_none() && !whole {
             peer.receiver.begin_message(data.message_id, key);
         }
@@ -124,7 +149,7 @@ impl Endpoint {
     fn take_report(&mut self, now: Instant, index: u32, data: &Data, ce: bool) -> Outcome {
         let psn = self.admit(now, index, data, ce)?;
         let peer = &mut self.peers[index as usize];
-        peer.receiver.accept(now, psn, 0, &self.shared.config);
+        peer.receiver.accept(now, psn, 0, &self.shared);
         if let Some(key) = peer.sender.take_report(data.message_id) {
             self.shared.messages[key as usize].reported = true;
             self.shared.complete_if_done(key);
@@ -144,7 +169,7 @@ impl Endpoint {
         if data.flags.has(DataFlags::RETRANSMISSION) {
             peer.sender.leave_control_path();
         }
-        match peer.receiver.admit(now, data, ce, &self.shared.config) {
+        match peer.receiver.admit(now, data, ce, &self.shared.times) {
             Arrival::New(psn) => Ok(psn),
             Arrival::Duplicate => Err(DropReason::Duplicate),
             Arrival::OutOfWindow => Err(DropReason::OutOfWindow),
@@ -174,9 +199,9 @@ impl Endpoint {
         let index = self.find(ack.address).ok_or(DropReason::UnknownContext)?;
         let peer = &mut self.peers[index as usize];
         peer.sender.on_ack(now, peer.id, ack, &mut self.shared)?;
-        peer.touch(now);
+        peer.heard(now, &self.shared.times);
         self.shared.stats.acks_received += 1;
-        self.settle(now, index);
+        self.mark(index);
         Ok(Disposition::Consumed)
     }
 
@@ -185,9 +210,9 @@ impl Endpoint {
         let peer = &mut self.peers[index as usize];
         match peer.sender.on_nack(now, peer.id, nack, &mut self.shared) {
             NackOutcome::Unsolicited => return Err(DropReason::Unsolicited),
-            NackOutcome::Taken => peer.touch(now),
+            NackOutcome::Taken => peer.heard(now, &self.shared.times),
         }
-        self.settle(now, index);
+        self.mark(index);
         Ok(Disposition::Consumed)
     }
 
@@ -206,8 +231,8 @@ impl Endpoint {
         } else {
             peer.context.confirm();
         }
-        peer.touch(now);
-        self.settle(now, index);
+        peer.heard(now, &self.shared.times);
+        self.mark(index);
         Ok(Disposition::Consumed)
     }
 
@@ -225,13 +250,17 @@ impl Endpoint {
     }
 
     fn on_probe(&mut self, now: Instant, inbound: &Inbound<'_>, probe: &Probe) -> Outcome {
-        let Some(index) = self.find_established(probe.address) else {
+        let Some(index) = self.find(probe.address) else {
             return self.turn_away(now, probe.address, probe.transmission);
         };
         let peer = &mut self.peers[index as usize];
+        if !peer.context.is_established() {
+            // It is the right context, and cannot answer before it knows its peer.
+            return Err(DropReason::UnknownContext);
+        }
         peer.receiver.on_probe(now, probe, inbound.ce);
-        peer.touch(now);
-        self.settle(now, index);
+        peer.heard(now, &self.shared.times);
+        self.mark(index);
         Ok(Disposition::Consumed)
     }
 
@@ -245,12 +274,6 @@ impl Endpoint {
         }
         peer.context.confirm();
         Some(index)
-    }
-
-    /// As [`find`](Self::find), for packets that only an established peer can send.
-    #[inline]
-    fn find_established(&mut self, address: Address) -> Option<u32> {
-        self.find(address).filter(|&index| self.peers[index as usize].context.is_established())
     }
 
     /// The peer that opens: a new one, a known one, or none if it may not.
@@ -285,7 +308,7 @@ impl Endpoint {
             OpenVerdict::Stale => return Err(DropReason::StaleIncarnation),
             OpenVerdict::Conflict => {
                 peer.doubt(now);
-                self.settle(now, id.0);
+                self.mark(id.0);
                 return Err(DropReason::IncarnationConflict);
             }
         }

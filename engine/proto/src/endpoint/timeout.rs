@@ -2,23 +2,23 @@
 
 use super::Endpoint;
 use crate::boundary::PeerFailure;
+use crate::peer::Look;
 use crate::peer::sender::TimerOutcome;
 use crate::time::Instant;
 
 impl Endpoint {
     /// Does everything that was due by `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.settle(now);
         while let Some(index) = self.timers.pop_expired(now) {
-            let Some(peer) = self.peers.get_mut(index as usize) else {
-                continue;
-            };
-            match peer.sender.on_timer(now, peer.id, &mut self.shared) {
-                TimerOutcome::Alive => {
-                    peer.rest_if_idle(now, &self.shared.config);
-                    self.settle(now, index);
-                }
-                TimerOutcome::Dead => self.end_context(now, index, PeerFailure::Unreachable),
+            let Some(peer) = self.peers.get_mut(index as usize) else { continue };
+            let outcome = peer.sender.on_timer(now, peer.id, &mut self.shared);
+            let look = peer.look(now, &self.shared.times);
+            if outcome == TimerOutcome::Dead || look == Look::Gone {
+                self.end_context(now, index, PeerFailure::Unreachable);
             }
+            self.mark(index);
         }
+        self.settle(now);
     }
 }

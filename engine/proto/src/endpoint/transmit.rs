@@ -15,6 +15,7 @@ impl Endpoint {
     /// the device.
     #[inline]
     pub fn poll_transmit(&mut self, now: Instant, header: &mut HeaderBuffer) -> Option<Transmit> {
+        self.settle(now);
         if let Some(transmit) = self.next_control(now, header) {
             return Some(transmit);
         }
@@ -29,7 +30,7 @@ impl Endpoint {
             self.talking.pop_front();
             if let Some(peer) = self.peers.get_mut(index as usize) {
                 peer.talking = false;
-                self.timers.arm(index, peer.deadline(&self.shared.config));
+                self.timers.arm(index, peer.deadline());
             }
         }
         None
@@ -40,9 +41,7 @@ impl Endpoint {
         if let Some((path, len)) = self.say_open(index, header) {
             return self.control(index, path, len);
         }
-        let credit = self.peers.contains(index as usize).then(|| self.credit(index))?;
-        let peer = &mut self.peers[index as usize];
-        let address = peer.context.remote()?;
+        let address = self.peers.get(index as usize)?.context.remote()?;
         if let Some((path, seq)) = self.next_question(now, index) {
             let transmission = Transmission { path, seq };
             let probe = Probe { address, transmission, timestamp: now.as_nanos() as u32 };
@@ -56,6 +55,8 @@ impl Endpoint {
         if peer.receiver.ack_due() > now {
             return None;
         }
+        let credit = self.credit(index);
+        let peer = &mut self.peers[index as usize];
         let ack = peer.receiver.build_ack(now, address, credit)?;
         // The peer can only use the ACK once it knows this side: say it again until it does.
         peer.open_owed = peer.open_owed || peer.context.must_open();
@@ -106,7 +107,7 @@ impl Endpoint {
                 continue;
             }
             if let Some(packet) = peer.sender.next_packet(now, &mut self.shared) {
-                peer.touch(now);
+                peer.touch(now, &self.shared.times);
                 let transmit = self.encode_data(now, index, &packet, header);
                 self.peers[index as usize].deficit -= transmit.len() as i64;
                 return Some(transmit);
@@ -114,7 +115,7 @@ impl Endpoint {
             peer.ready = false;
             peer.deficit = 0;
             self.ready.pop_front();
-            self.timers.arm(index, peer.deadline(&self.shared.config));
+            self.timers.arm(index, peer.deadline());
         }
         None
     }
@@ -128,7 +129,8 @@ impl Endpoint {
         header: &mut HeaderBuffer,
     ) -> Transmit {
         let peer = &self.peers[index as usize];
-        let message = self.shared.messages[packet.message as usize];
+        let message = &self.shared.messages[packet.message as usize];
+        let is_ud = message.service == Service::Ud;
         let wants_report = message.level == crate::ids::CompletionLevel::Delivered;
         let flags = DataFlags::default()
             .with(DataFlags::RETRANSMISSION, packet.retransmission)
@@ -164,7 +166,7 @@ impl Endpoint {
         };
         self.shared.stats.data_packets_sent += 1;
         self.shared.stats.payload_bytes_sent += u64::from(packet.len);
-        if message.service == Service::Ud {
+        if is_ud {
             self.shared.end_message(packet.message as usize, Ok(()));
             self.shared.stats.messages_sent += 1;
         }

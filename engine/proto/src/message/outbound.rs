@@ -1,6 +1,7 @@
 //! A message on its way out.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use crate::ids::{BufferRange, CompletionLevel, PeerId, Service, Token};
 use crate::wire::Op;
@@ -58,7 +59,7 @@ impl OutMessage {
 pub(crate) struct SendQueue {
     ready: VecDeque<u32>,
     /// Refused by the receiver for now.
-    parked: VecDeque<u32>,
+    parked: Vec<u32>,
 }
 
 impl SendQueue {
@@ -81,13 +82,13 @@ impl SendQueue {
     pub(crate) fn park(&mut self, message: u32) {
         if let Some(at) = self.ready.iter().position(|&key| key == message) {
             self.ready.remove(at);
-            self.parked.push_back(message);
+            self.parked.push(message);
         }
     }
 
     /// Puts the parked messages back in front, as they were submitted earlier.
     pub(crate) fn unpark(&mut self) {
-        while let Some(message) = self.parked.pop_back() {
+        while let Some(message) = self.parked.pop() {
             self.ready.push_front(message);
         }
     }

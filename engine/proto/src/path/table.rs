@@ -9,7 +9,8 @@ use crate::config::{Config, LossConfig, PathConfig};
 use crate::loss::rtt::RttEstimator;
 use crate::psn::PathSeq;
 use crate::send_window::PacketList;
-use crate::time::{Instant, nanos};
+use crate::time::Instant;
+use crate::times::Times;
 
 /// One path, as the sender sees it.
 #[derive(Debug)]
@@ -91,11 +92,11 @@ impl Path {
 
     /// How long a packet on this path may be without news, if `fallback_ns` is that of the peer.
     #[inline]
-    pub(crate) fn probe_timeout_ns(&self, config: &Config, fallback_ns: u64) -> u64 {
+    pub(crate) fn probe_timeout_ns(&self, times: &Times, fallback_ns: u64) -> u64 {
         if !self.rtt.has_sample() {
             return fallback_ns;
         }
-        probe_timeout_ns(config, &self.rtt)
+        probe_timeout_ns(times, &self.rtt)
     }
 
     /// The reordering window, see [`ReorderWindow`].
@@ -190,9 +191,9 @@ impl Path {
 }
 
 /// How long to wait for news of a packet: rule L4.
-pub(crate) fn probe_timeout_ns(config: &Config, rtt: &RttEstimator) -> u64 {
+pub(crate) fn probe_timeout_ns(times: &Times, rtt: &RttEstimator) -> u64 {
     let spread = (4 * rtt.rttvar_ns()).max(rtt.srtt_ns());
-    (rtt.srtt_ns() + spread).max(nanos(config.loss.min_probe)) + nanos(config.ack.max_delay)
+    (rtt.srtt_ns() + spread).max(times.min_probe_ns) + times.ack_delay_ns
 }
 
 /// All paths to one peer.

@@ -12,6 +12,7 @@ use sender::Sender;
 use crate::config::Config;
 use crate::ids::PeerId;
 use crate::time::Instant;
+use crate::times::Times;
 use crate::wire::OpenInfo;
 
 /// See the module's head.
@@ -31,9 +32,21 @@ pub(crate) struct Peer {
     pub open_owed: bool,
     /// Its live context is to be asked whether it still lives.
     pub doubted: bool,
+    /// In the list of those that something has happened to.
+    pub marked: bool,
     doubted_at: Instant,
     last_active: Instant,
-    holds_memory: bool,
+    last_heard: Instant,
+    /// When to see whether it is idle, or gone; never while it holds no memory.
+    look_at: Instant,
+}
+
+/// What a look at a quiet peer found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    Fine,
+    /// It owes the rest of a message, and does not answer.
+    Gone,
 }
 
 impl Peer {
@@ -41,22 +54,25 @@ impl Peer {
         id: PeerId,
         context: Context,
         config: &Config,
+        times: &Times,
         first_path: u8,
         now: Instant,
     ) -> Self {
         Self {
             id,
             context,
-            sender: Sender::new(config, first_path),
+            sender: Sender::new(config, times, first_path),
             receiver: Receiver::new(config),
             ready: false,
             talking: false,
             deficit: 0,
             open_owed: false,
             doubted: false,
+            marked: false,
             doubted_at: Instant::ZERO,
             last_active: now,
-            holds_memory: false,
+            last_heard: now,
+            look_at: Instant::NEVER,
         }
     }
 
@@ -67,9 +83,16 @@ impl Peer {
     }
 
     /// Starts over with a new pair of incarnations. What was pending must have been failed before.
-    pub(crate) fn renew(&mut self, local_id: u32, incarnation: u64, config: &Config, path: u8) {
+    pub(crate) fn renew(
+        &mut self,
+        local_id: u32,
+        incarnation: u64,
+        config: &Config,
+        times: &Times,
+        path: u8,
+    ) {
         self.context.renew(local_id, incarnation);
-        self.sender = Sender::new(config, path);
+        self.sender = Sender::new(config, times, path);
         self.receiver = Receiver::new(config);
         self.open_owed = false;
         self.doubted = false;
@@ -108,40 +131,64 @@ impl Peer {
             || self.sender.probe_due() <= now
     }
 
+    /// Something is sent to it, or wanted of it.
     #[inline]
-    pub(crate) fn touch(&mut self, now: Instant) {
+    pub(crate) fn touch(&mut self, now: Instant, times: &Times) {
         self.last_active = now;
-        self.holds_memory = true;
+        if self.look_at == Instant::NEVER {
+            self.look_at = now.plus_nanos(times.look_after_ns);
+        }
+    }
+
+    /// Something came from it.
+    #[inline]
+    pub(crate) fn heard(&mut self, now: Instant, times: &Times) {
+        self.last_heard = now;
+        self.touch(now, times);
     }
 
     /// When this peer's timer has something to do.
     #[inline]
-    pub(crate) fn deadline(&self, config: &Config) -> Instant {
-        let idle_at = match self.holds_memory {
-            true => self.last_active + config.idle_after,
-            false => Instant::NEVER,
-        };
+    pub(crate) fn deadline(&self) -> Instant {
         // While it has the word already, what it has to say needs no reminder.
         let control_at = match self.talking {
             true => Instant::NEVER,
             false => self.receiver.ack_due().min(self.sender.probe_due()),
         };
-        control_at.min(self.sender.deadline()).min(idle_at)
+        control_at.min(self.sender.deadline()).min(self.look_at)
     }
 
-    /// Gives the windows back once nothing has happened for a while.
-    pub(crate) fn rest_if_idle(&mut self, now: Instant, config: &Config) {
-        if !self.holds_memory || now < self.last_active + config.idle_after {
-            return;
+    /// Now and then: gives the windows back if nothing has happened for a while, and asks a peer
+    /// that owes the rest of a message whether it is still there. Rule O7.
+    pub(crate) fn look(&mut self, now: Instant, times: &Times) -> Look {
+        if now < self.look_at {
+            return Look::Fine;
         }
-        if self.sender.is_idle() && self.receiver.is_idle() {
+        self.look_at = now.plus_nanos(times.look_after_ns);
+        let quiet_ns = now.nanos_since(self.last_active);
+        let silent_ns = now.nanos_since(self.last_heard);
+        if !self.receiver.is_idle() && silent_ns >= times.peer_dead_ns {
+            return Look::Gone;
+        }
+        if !self.receiver.is_idle() && silent_ns >= times.look_after_ns {
+            self.doubted = self.context.is_established();
+        } else if quiet_ns >= times.idle_after_ns && self.may_rest(quiet_ns, times) {
             self.sender.release_idle();
             self.receiver.release_idle();
-            self.holds_memory = false;
-        } else {
-            self.last_active = now;
+            self.look_at = Instant::NEVER;
         }
+        Look::Fine
+    }
+
+    /// Bad paths are asked for a while longer, then forgotten: traffic will find out again.
+    fn may_rest(&self, quiet_ns: u64, times: &Times) -> bool {
+        let has_lost_patience = quiet_ns >= times.idle_after_ns.saturating_mul(PATIENCE);
+        let paths_are_fine = self.sender.probe_due() == Instant::NEVER;
+        self.sender.is_idle() && self.receiver.is_idle() && (paths_are_fine || has_lost_patience)
     }
 }
+
+/// A path that comes back within this many times the idle time is found good again.
+const PATIENCE: u64 = 8;
 
 const DOUBT_EVERY_NS: u64 = 1_000_000;

@@ -148,7 +148,6 @@ fn late_packets_of_an_ended_incarnation_are_stale() {
     assert_eq!(pair.b.drops.last(), Some(&DropReason::StaleIncarnation));
 }
 
-/// A receiver whose sender dies learns of it when the sender comes back.
 #[test]
 fn removing_a_peer_fails_what_is_pending() {
     let mut pair = Pair::plain();
@@ -184,4 +183,21 @@ fn peers_are_limited() {
     pair.send(A, Service::Srd, &pattern(1, 100));
     pair.run_for(Duration::from_millis(1));
     assert_eq!(pair.b.drops.first(), Some(&DropReason::TooManyPeers));
+}
+
+/// Rule O7: a receiver that waits for the rest of a message finds out that its sender is gone.
+#[test]
+fn a_sender_that_dies_in_mid_message_is_noticed() {
+    let mut pair = Pair::plain();
+    pair.post(B, 1 << 20);
+    pair.send(A, Service::Srd, &pattern(1, 1 << 20));
+    pair.run_until(LIMIT, |pair| pair.b.endpoint.stats().data_packets_received > 10);
+    pair.link.loss = 1.0;
+    pair.flights.clear();
+    pair.run_for(Duration::from_secs(3));
+    pair.flush(B);
+    let received = pair.b.received();
+    assert_eq!(received.len(), 1);
+    let aborted = crate::boundary::RecvFailure::Aborted(PeerFailure::Unreachable);
+    assert_eq!(received[0].result, Err(aborted));
 }

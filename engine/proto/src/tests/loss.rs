@@ -116,7 +116,7 @@ fn a_lost_tail_is_probed_for() {
 #[test]
 fn silence_backs_off_and_ends_in_death() {
     let mut patient = config(1);
-    patient.loss.peer_dead_after = Duration::from_secs(100);
+    patient.loss.peer_dead_after = Duration::from_millis(40);
     let mut pair = Pair::new(patient, config(2), Link::default());
     pair.post(B, 100);
     pair.send(A, Service::Srd, &pattern(1, 100));
@@ -127,7 +127,7 @@ fn silence_backs_off_and_ends_in_death() {
     pair.run_until(LIMIT, |pair| pair.a.endpoint.pending_sends() == 0);
     let times: Vec<u64> = data(&pair).into_iter().map(|(at, _)| at).collect();
     let waits: Vec<u64> = times.windows(2).map(|pair| pair[1] - pair[0]).skip(1).collect();
-    assert!(waits.len() >= 8, "{waits:?}");
+    assert!(waits.len() >= 7, "{waits:?}");
     for pair in waits.windows(2) {
         assert!(pair[1] > pair[0] * 3 / 2, "{waits:?}");
     }
@@ -176,7 +176,7 @@ fn disorder_between_64_paths_is_not_taken_for_loss() {
     }
 }
 
-/// Rule L5: a path that does reorder teaches the sender to wait longer.
+/// Rule L3: a path that does reorder teaches the sender to wait longer.
 #[test]
 fn a_path_that_reorders_is_given_more_time() {
     let one_path = Config { paths: 1, ..config(1) };

@@ -335,3 +335,27 @@ fn requests_that_cannot_be_are_refused() {
     );
     assert_eq!(endpoint.pending_sends(), 0);
 }
+
+/// Rule M6: a report goes out even if the peer has no room for messages; or two applications that
+/// wait for each other's reports would wait for ever.
+#[test]
+fn a_report_passes_refused_messages() {
+    for messages in [1, 20] {
+        let no_bounce = crate::config::Config { bounce_bytes: 0, ..config(2) };
+        let mut pair = Pair::new(config(1), no_bounce, Link::default());
+        for _ in 0..messages {
+            pair.send(A, Service::Srd, &pattern(1, 5000));
+        }
+        pair.run_for(Duration::from_millis(1));
+        assert!(pair.a.endpoint.stats().nacks_received > 0);
+        pair.post(A, 100);
+        let delivered = pair.send_with(B, Service::Srd, CompletionLevel::Delivered, b"after you");
+        pair.run_for(Duration::from_millis(5));
+        assert_eq!(pair.b.sent(), [(delivered, true)]);
+        for _ in 0..messages {
+            pair.post(B, 5000);
+        }
+        pair.run_until_quiet(LIMIT);
+        assert_eq!(pair.b.received().len(), messages);
+    }
+}

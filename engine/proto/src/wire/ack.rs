@@ -200,7 +200,7 @@ impl Ack {
         at
     }
 
-    pub(super) fn decode(head: &[u8]) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(head: &[u8]) -> Result<Self, DecodeError> {
         let (fields, rest) = Fields::ref_from_prefix(head).map_err(|_| DecodeError::Truncated)?;
         let (blocks, paths) = (usize::from(fields.block_count), usize::from(fields.path_count));
         if fields.prefix.flags != 0 || blocks > MAX_ACK_BLOCKS || paths > MAX_ACK_PATHS {

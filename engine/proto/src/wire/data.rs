@@ -169,7 +169,7 @@ impl Data {
     }
 
     #[inline]
-    pub(super) fn decode(head: &[u8], datagram_len: usize) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(head: &[u8], datagram_len: usize) -> Result<Self, DecodeError> {
         let (fields, _) = Fields::ref_from_prefix(head).map_err(|_| DecodeError::Truncated)?;
         let flags = DataFlags(fields.prefix.flags);
         if flags.0 & !DataFlags::DEFINED != 0 {

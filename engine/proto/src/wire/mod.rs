@@ -55,15 +55,35 @@ impl Prefix {
     }
 }
 
+/// What a packet is: the low nibble of its first byte.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-enum Kind {
+pub(crate) enum Kind {
     Data = 1,
     Ack = 2,
     Nack = 3,
     Open = 4,
     Reset = 5,
     Probe = 6,
+}
+
+impl Kind {
+    #[inline]
+    pub(crate) fn of(head: &[u8]) -> Result<Self, DecodeError> {
+        let &first = head.first().ok_or(DecodeError::Truncated)?;
+        if first >> 4 != VERSION {
+            return Err(DecodeError::Version(first >> 4));
+        }
+        match first & 0x0f {
+            1 => Ok(Self::Data),
+            2 => Ok(Self::Ack),
+            3 => Ok(Self::Nack),
+            4 => Ok(Self::Open),
+            5 => Ok(Self::Reset),
+            6 => Ok(Self::Probe),
+            kind => Err(DecodeError::Kind(kind)),
+        }
+    }
 }
 
 /// The context that a packet is addressed to: the receiver's own index, and the low bits of the
@@ -179,18 +199,13 @@ impl Packet {
     /// packet's header; of a data packet no more than [`DATA_HEADER_BYTES`] are looked at.
     #[inline]
     pub fn decode(head: &[u8], datagram_len: usize) -> Result<Self, DecodeError> {
-        let &first = head.first().ok_or(DecodeError::Truncated)?;
-        if first >> 4 != VERSION {
-            return Err(DecodeError::Version(first >> 4));
-        }
-        match first & 0x0f {
-            1 => Data::decode(head, datagram_len).map(Self::Data),
-            2 => Ack::decode(head).map(Self::Ack),
-            3 => Nack::decode(head).map(Self::Nack),
-            4 => OpenPacket::decode(head).map(Self::Open),
-            5 => Reset::decode(head).map(Self::Reset),
-            6 => Probe::decode(head).map(Self::Probe),
-            kind => Err(DecodeError::Kind(kind)),
+        match Kind::of(head)? {
+            Kind::Data => Data::decode(head, datagram_len).map(Self::Data),
+            Kind::Ack => Ack::decode(head).map(Self::Ack),
+            Kind::Nack => Nack::decode(head).map(Self::Nack),
+            Kind::Open => OpenPacket::decode(head).map(Self::Open),
+            Kind::Reset => Reset::decode(head).map(Self::Reset),
+            Kind::Probe => Probe::decode(head).map(Self::Probe),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::psn::Psn;
 use crate::recv_window::RecvWindow;
 use crate::set256::Set256;
 use crate::time::Instant;
+use crate::times::Times;
 use crate::wire::{Ack, AckBlock, Address, Data, Transmission};
 
 /// See the module's head.
@@ -54,7 +55,14 @@ impl Acknowledger {
 
     /// A packet was taken.
     #[inline]
-    pub(super) fn on_accepted(&mut self, now: Instant, psn: Psn, len: u16, config: &AckConfig) {
+    pub(super) fn on_accepted(
+        &mut self,
+        now: Instant,
+        psn: Psn,
+        len: u16,
+        config: &AckConfig,
+        times: &Times,
+    ) {
         self.fresh.insert(psn.block() as u8);
         self.received_bytes = self.received_bytes.wrapping_add(len.into());
         self.packets += 1;
@@ -62,7 +70,7 @@ impl Acknowledger {
         if self.packets >= config.every_packets || self.bytes >= config.every_bytes {
             self.at_once(now);
         } else if self.due.0 == Instant::NEVER {
-            self.at_latest(now + config.max_delay);
+            self.at_latest(now.plus_nanos(times.ack_delay_ns));
         }
     }
 

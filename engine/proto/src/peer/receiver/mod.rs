@@ -18,7 +18,9 @@ use hashbrown::HashMap;
 use crate::config::Config;
 use crate::psn::Psn;
 use crate::recv_window::{Admission, RecvWindow};
+use crate::shared::Shared;
 use crate::time::Instant;
+use crate::times::Times;
 use crate::wire::{Ack, Address, Data, Nack, Probe};
 
 pub(crate) use acknowledger::Acknowledger;
@@ -65,13 +67,7 @@ impl Receiver {
     /// Judges a reliable data packet, and notes its path. A packet beyond the window leaves no
     /// trace. Rules S1 to S3.
     #[inline]
-    pub(crate) fn admit(
-        &mut self,
-        now: Instant,
-        data: &Data,
-        ce: bool,
-        config: &Config,
-    ) -> Arrival {
+    pub(crate) fn admit(&mut self, now: Instant, data: &Data, ce: bool, times: &Times) -> Arrival {
         let psn = Psn::reconstruct(data.psn, self.window.next_expected());
         match self.window.admit(psn) {
             Admission::Beyond => Arrival::OutOfWindow,
@@ -82,29 +78,29 @@ impl Receiver {
             }
             Admission::New => {
                 let path = self.paths.on_arrival(data.transmission, ce);
-                self.note(now, data, ce, path, config);
+                self.note(now, data, ce, path, times);
                 Arrival::New(psn)
             }
         }
     }
 
     #[inline]
-    fn note(&mut self, now: Instant, data: &Data, ce: bool, path: PathArrival, config: &Config) {
+    fn note(&mut self, now: Instant, data: &Data, ce: bool, path: PathArrival, times: &Times) {
         let at_once = ce || path.gap || data.flags.has(crate::wire::DataFlags::ACK_REQUEST);
         self.acknowledger.on_arrival(now, data.transmission, data.timestamp);
         if at_once {
             self.acknowledger.at_once(now);
         }
         if data.offset + u64::from(data.payload_len) == data.total_len {
-            self.acknowledger.at_latest(now + config.ack.message_end_delay);
+            self.acknowledger.at_latest(now.plus_nanos(times.message_end_ns));
         }
     }
 
     /// Takes a packet that [`admit`](Self::admit) called new.
     #[inline]
-    pub(crate) fn accept(&mut self, now: Instant, psn: Psn, len: u16, config: &Config) {
+    pub(crate) fn accept(&mut self, now: Instant, psn: Psn, len: u16, shared: &Shared) {
         self.window.insert(psn);
-        self.acknowledger.on_accepted(now, psn, len, &config.ack);
+        self.acknowledger.on_accepted(now, psn, len, &shared.config.ack, &shared.times);
     }
 
     /// Notes a UD packet: nothing is owed for it, but its path got that far.

@@ -15,6 +15,7 @@ use crate::psn::{PathSeq, Psn};
 use crate::send_window::SentState;
 use crate::shared::Shared;
 use crate::time::Instant;
+use crate::times::Times;
 use crate::wire::{Ack, Nack, NackReason, Transmission};
 
 /// What a NACK brought about.
@@ -55,7 +56,11 @@ impl Sender {
         let in_flight_before = self.in_flight_bytes;
         let acked_bytes = self.take_arrivals(checked.cumulative, ack, shared);
         let progress = Progress { acked_bytes, in_flight_before };
-        let rtt = self.take_round_trip(now, ack, &shared.config);
+        let rtt = match is_newest {
+            true => self.take_round_trip(now, ack, &shared.times),
+            // A late ACK, or one that the network doubled: its time says nothing about now.
+            false => None,
+        };
         let marked = self.take_paths(now, peer, ack, checked.trigger_seq, shared);
         self.heard(now, peer, shared);
         if is_newest {
@@ -140,6 +145,9 @@ impl Sender {
             SentState::InFlight => {
                 let path = self.paths.open(packet.path, &shared.config);
                 self.window.unlink(&mut path.in_flight, psn);
+                if path.in_flight.is_empty() {
+                    self.busy.remove(packet.path);
+                }
                 self.in_flight_bytes -= bytes;
             }
             SentState::Lost => self.window.unlink(&mut self.lost, psn),
@@ -157,14 +165,14 @@ impl Sender {
 
     /// The round trip of the packet that the ACK answers, in nanoseconds, the peer's own time taken
     /// out. Unambiguous whatever was sent again: the timestamp is of that very transmission. Rule R1.
-    fn take_round_trip(&mut self, now: Instant, ack: &Ack, config: &Config) -> Option<u64> {
+    fn take_round_trip(&mut self, now: Instant, ack: &Ack, times: &Times) -> Option<u64> {
         let elapsed = (now.as_nanos() as u32).wrapping_sub(ack.echo);
         let sample = u64::from(elapsed.checked_sub(ack.turnaround_ns)?).max(1);
         if sample > MAX_RTT_NS {
             return None;
         }
         self.rtt.update(now, sample);
-        self.recovery.set_peer_timeout(probe_timeout_ns(config, &self.rtt));
+        self.recovery.set_peer_timeout(probe_timeout_ns(times, &self.rtt));
         self.paths.get_mut(ack.trigger.path)?.rtt.update(now, sample);
         Some(sample)
     }
@@ -232,7 +240,7 @@ impl Sender {
         shared.events.push_back(Event::PathChanged { peer, path: PathId(id), state });
     }
 
-    /// The peer had some packets already when they came again. Rule L5: the path on which the first
+    /// The peer had some packets already when they came again. Rule L3: the path on which the first
     /// transmission was given up reorders more than was thought.
     fn take_duplicates(&mut self, ack: &Ack, shared: &mut Shared) {
         let more = ack.duplicates.wrapping_sub(self.reported_duplicates);
@@ -334,9 +342,12 @@ impl Sender {
         let Some(record) = self.window.get_mut(psn) else { unreachable!("the PSN is in flight") };
         debug_assert_eq!(record.state, SentState::InFlight);
         record.state = state;
-        let (message, len, path) = (record.message, record.len, record.path);
-        let path = self.paths.open(path, &shared.config);
+        let (message, len, id) = (record.message, record.len, record.path);
+        let path = self.paths.open(id, &shared.config);
         self.window.unlink(&mut path.in_flight, psn);
+        if path.in_flight.is_empty() {
+            self.busy.remove(id);
+        }
         self.in_flight_bytes -= wire_bytes(len);
         let queue = if state == SentState::Lost { &mut self.lost } else { &mut self.refused };
         self.window.append(queue, psn);

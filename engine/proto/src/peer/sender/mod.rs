@@ -6,16 +6,15 @@
 //! | `acknowledge` | ACKs and NACKs come in |
 //! | `gaps` | packets that later ones on their path have overtaken |
 //! | `pace` | how fast to send |
+//! | `reports` | delivery reports, expected and owed |
 //! | `recovery` | packets that got no answer in time |
 
 mod acknowledge;
 mod gaps;
 mod pace;
 mod recovery;
+mod reports;
 mod transmit;
-
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 
 use crate::config::Config;
 use crate::loss::rtt::RttEstimator;
@@ -27,6 +26,7 @@ use crate::set256::Set256;
 use crate::shared::Shared;
 use crate::stats::PeerStats;
 use crate::time::Instant;
+use crate::times::Times;
 use crate::wire::DATA_HEADER_BYTES;
 
 pub(crate) use acknowledge::NackOutcome;
@@ -35,6 +35,7 @@ pub(crate) use transmit::DataPacket;
 
 use pace::Pace;
 use recovery::Recovery;
+use reports::Reports;
 use transmit::Datagrams;
 
 /// See the module's head.
@@ -52,18 +53,23 @@ pub(crate) struct Sender {
     rtt: RttEstimator,
     pace: Pace,
     recovery: Recovery,
-    /// Messages that want a delivery report, by their id.
-    reports: HashMap<u32, u32, FixedState>,
+    reports: Reports,
     /// The first PSN that the peer would not accept.
     credit: Psn,
     in_flight_bytes: u64,
     /// No new message is begun before; zero: the receiver is ready.
     not_ready_until: Instant,
     mtu: u16,
+    /// What one full packet takes on the link, in nanoseconds.
+    packet_ns: u64,
+    /// The peer's whole receive window, whatever of it is granted now, in packets.
+    peer_window: u64,
     next_message: u32,
     next_order: u32,
     newest_ack: u32,
     reported_duplicates: u16,
+    /// Paths with data in flight.
+    busy: Set256,
     /// Paths on which a packet in flight has been overtaken.
     overtaken: Set256,
     retransmissions: u64,
@@ -72,7 +78,7 @@ pub(crate) struct Sender {
 
 impl Sender {
     /// `first_path` should differ from peer to peer.
-    pub(crate) fn new(config: &Config, first_path: u8) -> Self {
+    pub(crate) fn new(config: &Config, times: &Times, first_path: u8) -> Self {
         let mtu = config.mtu_bytes.min(config.open_mtu_bytes);
         let rtt = RttEstimator::new(config.loss.initial_rtt);
         Self {
@@ -84,17 +90,20 @@ impl Sender {
             paths: PathTable::new(config.paths),
             sprayer: Sprayer::new(config.path.spray, config.train_packets, first_path),
             pace: Pace::default(),
-            recovery: Recovery::new(probe_timeout_ns(config, &rtt)),
+            recovery: Recovery::new(probe_timeout_ns(times, &rtt)),
             rtt,
-            reports: HashMap::with_hasher(FixedState::default()),
+            reports: Reports::default(),
             credit: Psn::new(OPEN_CREDIT_PACKETS),
             in_flight_bytes: 0,
             not_ready_until: Instant::ZERO,
             mtu,
+            packet_ns: packet_ns(config, mtu),
+            peer_window: OPEN_CREDIT_PACKETS,
             next_message: 0,
             next_order: 0,
             newest_ack: 0,
             reported_duplicates: 0,
+            busy: Set256::default(),
             overtaken: Set256::default(),
             retransmissions: 0,
             spurious: 0,
@@ -104,6 +113,8 @@ impl Sender {
     /// Takes up what the peer told when it opened.
     pub(crate) fn agree(&mut self, config: &Config, mtu: u16, paths: u16, credit_packets: u16) {
         self.mtu = config.mtu_bytes.min(mtu);
+        self.packet_ns = packet_ns(config, self.mtu);
+        self.peer_window = credit_packets.into();
         self.paths.limit(paths);
         self.credit = self.credit.max(Psn::new(credit_packets.into()));
     }
@@ -118,7 +129,7 @@ impl Sender {
         self.next_order = self.next_order.wrapping_add(u32::from(is_rd));
         let key = shared.messages.insert(OutMessage { id, order, ..message }) as u32;
         if wants_report {
-            self.reports.insert(id, key);
+            self.reports.expect(id, key);
         }
         if is_ud {
             self.datagrams.push(key);
@@ -130,12 +141,12 @@ impl Sender {
     /// Takes up a report, a message of the protocol's own that carries the number of another.
     pub(crate) fn submit_report(&mut self, shared: &mut Shared, report: OutMessage) {
         let key = shared.messages.insert(report) as u32;
-        self.queue.push(key);
+        self.reports.owe(key);
     }
 
     /// The peer reports a message placed. Returns its key, if it is one that asked.
     pub(crate) fn take_report(&mut self, id: u32) -> Option<u32> {
-        self.reports.remove(&id)
+        self.reports.take(id)
     }
 
     /// Largest payload of a packet, in bytes.
@@ -162,7 +173,6 @@ impl Sender {
             && self.queue.is_empty()
             && self.datagrams.is_empty()
             && self.reports.is_empty()
-            && self.recovery.watches_no_path()
     }
 
     /// Gives back what only a busy peer needs.
@@ -173,7 +183,7 @@ impl Sender {
         self.paths.release_idle();
         self.pace.release_idle();
         self.recovery.release_idle();
-        self.reports = HashMap::with_hasher(FixedState::default());
+        self.reports.release_idle();
     }
 
     pub(crate) fn fill_stats(&self, stats: &mut PeerStats) {
@@ -188,6 +198,10 @@ impl Sender {
         stats.retransmissions = self.retransmissions;
         stats.spurious_retransmissions = self.spurious;
     }
+}
+
+fn packet_ns(config: &Config, mtu: u16) -> u64 {
+    wire_bytes(mtu) * 8 * 1_000_000_000 / config.cc.link_bps.max(1)
 }
 
 /// What a packet counts against the window: its payload, and its header.

@@ -17,6 +17,8 @@ pub(super) struct Pace(Option<Box<State>>);
 struct State {
     controller: Controller,
     pacer: Pacer,
+    /// The controller's window, as it was left.
+    cwnd_bytes: u64,
     /// Bytes per second; zero: not paced.
     rate: u64,
 }
@@ -25,8 +27,10 @@ impl Pace {
     #[inline]
     fn state(&mut self, config: &Config) -> &mut State {
         self.0.get_or_insert_with(|| {
+            let controller = Controller::new(&config.cc);
             Box::new(State {
-                controller: Controller::new(&config.cc),
+                cwnd_bytes: controller.cwnd_bytes(),
+                controller,
                 pacer: Pacer::new(config.pacing_burst_bytes),
                 rate: 0,
             })
@@ -35,12 +39,12 @@ impl Pace {
 
     #[inline]
     pub(super) fn cwnd_bytes(&mut self, config: &Config) -> u64 {
-        self.state(config).controller.cwnd_bytes()
+        self.state(config).cwnd_bytes
     }
 
     /// The window of a busy peer; zero for one that is idle.
     pub(super) fn current_cwnd_bytes(&self) -> u64 {
-        self.0.as_ref().map_or(0, |state| state.controller.cwnd_bytes())
+        self.0.as_ref().map_or(0, |state| state.cwnd_bytes)
     }
 
     /// From when on the next packet may leave.
@@ -64,24 +68,37 @@ impl Pace {
         state.controller.on_ack(now, sample);
         // Rule C2: a window per round trip, and so much faster that the window is what limits.
         let gain = u64::from(config.pacing_gain_percent);
-        let per_rtt = state.controller.cwnd_bytes().saturating_mul(gain) / 100;
-        let rate = u128::from(per_rtt) * 1_000_000_000 / u128::from(sample.srtt_ns.max(1));
-        state.rate = u64::try_from(rate).unwrap_or(u64::MAX);
+        state.cwnd_bytes = state.controller.cwnd_bytes();
+        // In kilobytes per second first, so that 64 bits hold the product.
+        let per_rtt = state.cwnd_bytes.min(MOST_PACED_BYTES) * gain.min(MOST_GAIN) / 100;
+        state.rate = (per_rtt * 1_000_000 / sample.srtt_ns.max(1)).saturating_mul(1_000);
     }
 
     pub(super) fn on_loss(&mut self, now: Instant, lost: u64, in_flight: u64, config: &Config) {
-        self.state(config).controller.on_loss(now, lost, in_flight);
+        let state = self.state(config);
+        state.controller.on_loss(now, lost, in_flight);
+        state.cwnd_bytes = state.controller.cwnd_bytes();
     }
 
     pub(super) fn on_timeout(&mut self, now: Instant, config: &Config) {
-        self.state(config).controller.on_timeout(now);
+        let state = self.state(config);
+        state.controller.on_timeout(now);
+        state.cwnd_bytes = state.controller.cwnd_bytes();
     }
 
     pub(super) fn on_nack(&mut self, now: Instant, bytes: u64, config: &Config) {
-        self.state(config).controller.on_nack(now, bytes);
+        let state = self.state(config);
+        state.controller.on_nack(now, bytes);
+        state.cwnd_bytes = state.controller.cwnd_bytes();
     }
 
     pub(super) fn release_idle(&mut self) {
         self.0 = None;
     }
 }
+
+/// Windows above this are not paced more finely: 16 GiB.
+const MOST_PACED_BYTES: u64 = 1 << 34;
+/// Ten times a window per round trip is no pacing at all.
+const MOST_GAIN: u64 = 1000;
+const _: () = assert!(MOST_PACED_BYTES.checked_mul(MOST_GAIN / 100 * 1_000_000).is_some());

@@ -20,7 +20,7 @@ use crate::psn::{PathSeq, Psn};
 use crate::send_window::{SentPacket, SentState};
 use crate::set256::Set256;
 use crate::shared::Shared;
-use crate::time::{Instant, nanos};
+use crate::time::Instant;
 
 /// What a timer brought about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,10 +126,6 @@ impl Recovery {
         self.path_at = self.path_at.min(at);
     }
 
-    pub(super) fn watches_no_path(&self) -> bool {
-        self.path_at == Instant::NEVER
-    }
-
     /// Uses up the right to send one packet whatever the window says.
     pub(super) fn take_probe(&mut self) -> bool {
         let granted = self.probes > 0;
@@ -163,6 +159,7 @@ impl Recovery {
 
     pub(super) fn release_idle(&mut self) {
         self.recent = Recent::default();
+        self.path_at = Instant::NEVER;
     }
 }
 
@@ -236,15 +233,16 @@ impl Sender {
             return TimerOutcome::Dead;
         }
         let mut scan = Scan::default();
-        for path in 0..self.paths.opened() {
-            self.scan_path(now, path as u8, shared, &mut scan);
+        let mut busy = self.busy;
+        while let Some(path) = busy.pop_first() {
+            self.scan_path(now, path, shared, &mut scan);
         }
         self.react_to_loss(now, scan.congested_bytes, &shared.config);
         self.suspect_paths(now, peer, scan.timed_out, shared);
         if let Some(oldest) = scan.oldest_silent {
             self.on_peer_silent(now, oldest, shared, &mut scan);
         }
-        let death_at = self.recovery.waiting_since + shared.config.loss.peer_dead_after;
+        let death_at = self.recovery.waiting_since.plus_nanos(shared.times.peer_dead_ns);
         self.recovery.loss_at = match self.in_flight_bytes {
             0 => Instant::NEVER,
             _ => scan.next_at.min(death_at),
@@ -255,8 +253,12 @@ impl Sender {
     fn is_dead(&self, now: Instant, shared: &Shared) -> bool {
         let loss = &shared.config.loss;
         let waiting = self.recovery.waiting_since != Instant::NEVER;
-        let silence = now.since(self.recovery.waiting_since);
-        waiting && (self.recovery.backoff > loss.max_rtos || silence >= loss.peer_dead_after)
+        let silence_ns = now.nanos_since(self.recovery.waiting_since);
+        // On a fast network so many timeouts pass in no time: a link that is down for a moment, or a
+        // process that is paused, is not a death.
+        let tried_enough = self.recovery.backoff >= loss.max_rtos
+            && silence_ns >= shared.times.peer_dead_ns / LEAST_SILENCE;
+        waiting && (tried_enough || silence_ns >= shared.times.peer_dead_ns)
     }
 
     /// Takes what is overdue on one path out of flight, oldest first.
@@ -302,7 +304,7 @@ impl Sender {
         let overtaken = packet.missing && packet.seq < path.arrived_end;
         let wait_ns = match overtaken {
             true => self.overtaken_wait_ns(packet.path, shared),
-            false => path.probe_timeout_ns(&shared.config, self.recovery.peer_timeout_ns),
+            false => path.probe_timeout_ns(&shared.times, self.recovery.peer_timeout_ns),
         };
         let due = packet.sent_at.plus_nanos(wait_ns);
         if now < due {
@@ -321,14 +323,8 @@ impl Sender {
 
     /// How long after its transmission a packet that was overtaken is given up. Rule L2.
     pub(super) fn overtaken_wait_ns(&self, path: u8, shared: &Shared) -> u64 {
-        let packet_ns = self.packet_ns(shared);
-        let path = self.paths.get(path);
-        path.map_or(0, |path| path.rtt.srtt_ns() + path.reorder_ns(&shared.config.loss, packet_ns))
-    }
-
-    /// What one full packet takes on the link, in nanoseconds.
-    fn packet_ns(&self, shared: &Shared) -> u64 {
-        wire_bytes(self.mtu) * 8 * 1_000_000_000 / shared.config.cc.link_bps.max(1)
+        let (loss, path) = (&shared.config.loss, self.paths.get(path));
+        path.map_or(0, |path| path.rtt.srtt_ns() + path.reorder_ns(loss, self.packet_ns))
     }
 
     /// Gives a packet in flight up. Returns its bytes if they count as congestion.
@@ -383,9 +379,9 @@ impl Sender {
         shared: &mut Shared,
         scan: &mut Scan,
     ) {
-        let loss = &shared.config.loss;
-        let rto_ns = self.rtt.rto_ns(nanos(shared.config.ack.max_delay), nanos(loss.min_rto));
-        let max_rto_ns = nanos(loss.max_rto);
+        let times = shared.times;
+        let rto_ns = self.rtt.rto_ns(times.ack_delay_ns, times.min_rto_ns);
+        let max_rto_ns = times.max_rto_ns;
         if self.recovery.tail_probed.is_none() {
             self.recovery.tail_probed = self.window.get(oldest).map(|packet| packet.path);
             self.recovery.rto_at = now.plus_nanos(rto_ns.min(max_rto_ns));
@@ -409,8 +405,8 @@ impl Sender {
     }
 
     fn lose_everything(&mut self, shared: &mut Shared) {
-        for id in 0..self.paths.opened() {
-            let id = id as u8;
+        let mut busy = self.busy;
+        while let Some(id) = busy.pop_first() {
             while let Some(psn) = self.paths.get(id).and_then(|path| path.in_flight.first()) {
                 self.take_out_of_flight(psn, SentState::Lost, shared);
                 shared.stats.losses_by_timeout += 1;
@@ -439,7 +435,7 @@ impl Sender {
             let (action, changed) = path.on_timer(now, &shared.config.path);
             if action == ProbeAction::Ask {
                 let seq = path.take_seq();
-                let timeout_ns = path.probe_timeout_ns(&shared.config, fallback_ns);
+                let timeout_ns = path.probe_timeout_ns(&shared.times, fallback_ns);
                 path.probe_sent(now, seq, timeout_ns);
                 // The others keep their turn: look again right away.
                 self.recovery.path_at = now;
@@ -476,6 +472,10 @@ impl Sender {
         self.recovery.path_at
     }
 }
+
+/// However many timeouts there were, a peer is not given up before this fraction of the longest
+/// silence: with the default two seconds, half of one.
+const LEAST_SILENCE: u64 = 4;
 
 /// What one look at all paths found.
 struct Scan {

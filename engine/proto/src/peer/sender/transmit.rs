@@ -49,8 +49,11 @@ impl Sender {
         if let Some(message) = self.datagrams.0.pop_front() {
             return Some(self.next_datagram(message, shared));
         }
-        if !self.lost.is_empty() {
-            return self.next_lost(now, shared);
+        if let Some(packet) = self.next_lost(now, shared) {
+            return Some(packet);
+        }
+        if let Some(packet) = self.next_report(now, shared) {
+            return Some(packet);
         }
         self.next_new(now, shared)
     }
@@ -98,6 +101,21 @@ impl Sender {
         lost.then_some(lowest)
     }
 
+    /// Reports go before messages, and whatever the receiver grants: they need no buffer there, and
+    /// what the peer does next may wait for them. Rule M6.
+    fn next_report(&mut self, now: Instant, shared: &mut Shared) -> Option<DataPacket> {
+        let key = self.reports.first_owed()?;
+        let limit = self.window.unacknowledged().plus(self.peer_window);
+        if self.window.next_psn() >= limit || !self.window.has_room() {
+            return None;
+        }
+        if !self.may_send(now, 0, &shared.config) {
+            return None;
+        }
+        self.reports.pop_owed();
+        Some(self.launch_new(now, key, shared))
+    }
+
     fn next_new(&mut self, now: Instant, shared: &mut Shared) -> Option<DataPacket> {
         let key = self.queue.first()?;
         if self.window.next_psn() >= self.credit || !self.window.has_room() {
@@ -111,15 +129,24 @@ impl Sender {
         if !self.may_send(now, next_len, &shared.config) {
             return None;
         }
-        let (offset, len) = message.cut(self.mtu);
-        message.outstanding += 1;
-        if message.all_cut {
+        let last = u64::from(next_len) == message.range.len - message.cut;
+        let packet = self.launch_new(now, key, shared);
+        if last {
             self.queue.pop();
         }
+        Some(packet)
+    }
+
+    /// Cuts the next piece of a message and sends it.
+    #[inline]
+    fn launch_new(&mut self, now: Instant, key: u32, shared: &mut Shared) -> DataPacket {
+        let message = &mut shared.messages[key as usize];
+        let (offset, len) = message.cut(self.mtu);
+        message.outstanding += 1;
         let path = self.sprayer.next(&mut self.paths);
         let packet = SentPacket::new(key, offset, len);
         let psn = self.window.push(packet);
-        Some(self.launch(now, shared, psn, packet, path))
+        self.launch(now, shared, psn, packet, path)
     }
 
     /// Whether congestion control and pacing let a packet go. Rule C1: with nothing in flight one
@@ -151,8 +178,9 @@ impl Sender {
         let fallback_ns = self.recovery.probe_timeout_ns();
         let path = self.paths.open(path_id, &shared.config);
         let seq = path.take_seq();
-        let timeout_ns = path.probe_timeout_ns(&shared.config, fallback_ns);
+        let timeout_ns = path.probe_timeout_ns(&shared.times, fallback_ns);
         self.window.append(&mut path.in_flight, psn);
+        self.busy.insert(path_id);
         if let Some(record) = self.window.get_mut(psn) {
             record.path = path_id;
             record.seq = seq;
@@ -178,6 +206,9 @@ impl Sender {
 
     /// Whether a packet might leave, if windows and pacing allow.
     pub(crate) fn has_work(&self) -> bool {
-        !self.lost.is_empty() || self.queue.first().is_some() || !self.datagrams.is_empty()
+        !self.lost.is_empty()
+            || self.queue.first().is_some()
+            || self.reports.first_owed().is_some()
+            || !self.datagrams.is_empty()
     }
 }
