@@ -53,8 +53,15 @@ pub(crate) enum SentState {
 }
 
 impl SentPacket {
-    pub(crate) fn new(message: u32, offset: u64, len: u16) -> Self {
-        Self { message, offset, len, ..VACANT }
+    /// A piece of a message, at `offset`, and its first transmission.
+    #[inline]
+    pub(crate) fn new(
+        message: u32,
+        (offset, len): (u64, u16),
+        (path, seq): (u8, PathSeq),
+        sent_at: Instant,
+    ) -> Self {
+        Self { message, offset, len, path, seq, sent_at, ..VACANT }
     }
 }
 
@@ -126,9 +133,30 @@ impl SendWindow {
         self.next_psn() < self.arrived.limit()
     }
 
+    /// Takes up a new packet, which is in flight from now on: at the end of its path's list.
+    #[inline]
+    pub(crate) fn push_in_flight(&mut self, packet: SentPacket, list: &mut PacketList) -> Psn {
+        let psn = self.next;
+        if list.tail == NIL {
+            list.head = psn;
+        } else {
+            let tail = self.index(list.tail);
+            self.ring[tail].next = psn;
+        }
+        let packet = SentPacket {
+            prev: list.tail,
+            next: NIL,
+            state: SentState::InFlight,
+            sends: 1,
+            ..packet
+        };
+        list.tail = psn;
+        self.push(packet)
+    }
+
     /// Takes up a new packet.
     #[inline]
-    pub(crate) fn push(&mut self, packet: SentPacket) -> Psn {
+    fn push(&mut self, packet: SentPacket) -> Psn {
         debug_assert!(self.has_room());
         let in_use = self.next - self.unacknowledged().as_u64();
         if in_use as usize == self.ring.len() {
@@ -272,8 +300,7 @@ mod tests {
             let mut model: Vec<u64> = Vec::new();
             for (push, pick) in steps {
                 if push || model.is_empty() {
-                    let psn = window.push(SentPacket::new(0, 0, 1));
-                    window.append(&mut list, psn);
+                    let psn = window.push_in_flight(SentPacket::new(0, (0, 1), (0, PathSeq::ZERO), Instant::ZERO), &mut list);
                     model.push(psn.as_u64());
                 } else {
                     let psn = model.remove(usize::from(pick) % model.len());
@@ -289,7 +316,7 @@ mod tests {
     fn a_block_reports_each_arrival_once() {
         let mut window = SendWindow::new(64);
         for _ in 0..8 {
-            window.push(SentPacket::new(0, 0, 1));
+            window.push(SentPacket::new(0, (0, 1), (0, PathSeq::ZERO), Instant::ZERO));
         }
         assert_eq!(window.news(0, 0b1010), 0b1010);
         window.set_arrived(Psn::new(1));

@@ -109,7 +109,10 @@ impl TimerWheel {
     /// deadline has passed. A key never comes out before its deadline.
     #[inline]
     pub fn pop_expired(&mut self, now: Instant) -> Option<u32> {
-        if now < self.earliest || self.armed == 0 {
+        if self.armed == 0 {
+            self.earliest = Instant::NEVER;
+        }
+        if now < self.earliest {
             return None;
         }
         self.advance(now)

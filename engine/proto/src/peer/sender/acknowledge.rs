@@ -16,7 +16,7 @@ use crate::send_window::SentState;
 use crate::shared::Shared;
 use crate::time::Instant;
 use crate::times::Times;
-use crate::wire::{Ack, Nack, NackReason, Transmission};
+use crate::wire::{Ack, MAX_ACK_PATHS, Nack, NackReason, Transmission};
 
 /// What a NACK brought about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub(crate) enum NackOutcome {
 struct Checked {
     cumulative: Psn,
     trigger_seq: PathSeq,
+    /// Of the path reports, in their order.
+    path_seqs: [PathSeq; MAX_ACK_PATHS],
 }
 
 /// What the packets that an ACK reported add up to.
@@ -61,7 +63,7 @@ impl Sender {
             // A late ACK, or one that the network doubled: its time says nothing about now.
             false => None,
         };
-        let marked = self.take_paths(now, peer, ack, checked.trigger_seq, shared);
+        let marked = self.take_paths(now, peer, ack, &checked, shared);
         self.heard(now, peer, shared);
         if is_newest {
             self.find_gaps(now, checked.cumulative, ack, shared);
@@ -86,11 +88,12 @@ impl Sender {
                 return None;
             }
         }
-        for report in ack.paths() {
-            self.sent_on(report.highest)?;
+        let mut path_seqs = [PathSeq::ZERO; MAX_ACK_PATHS];
+        for (seq, report) in path_seqs.iter_mut().zip(ack.paths()) {
+            *seq = self.sent_on(report.highest)?;
         }
         let trigger_seq = self.sent_on(ack.trigger)?;
-        Some(Checked { cumulative, trigger_seq })
+        Some(Checked { cumulative, trigger_seq, path_seqs })
     }
 
     /// Whether this transmission was sent.
@@ -183,15 +186,14 @@ impl Sender {
         now: Instant,
         peer: PeerId,
         ack: &Ack,
-        trigger_seq: PathSeq,
+        checked: &Checked,
         shared: &mut Shared,
     ) -> bool {
         let mut marked = false;
-        for report in ack.paths() {
+        let mut trigger_told = false;
+        for (report, &seq) in ack.paths().iter().zip(&checked.path_seqs) {
             let id = report.highest.path;
-            let Some(seq) = self.sent_on(report.highest) else {
-                continue;
-            };
+            trigger_told |= id == ack.trigger.path;
             if report.ce_packets == 0 {
                 self.sprayer.on_clean(id);
             } else {
@@ -202,7 +204,9 @@ impl Sender {
             }
             self.path_arrived(now, peer, id, seq, shared);
         }
-        self.path_arrived(now, peer, ack.trigger.path, trigger_seq, shared);
+        if !trigger_told {
+            self.path_arrived(now, peer, ack.trigger.path, checked.trigger_seq, shared);
+        }
         self.take_duplicates(ack, shared);
         marked
     }

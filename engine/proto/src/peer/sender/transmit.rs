@@ -86,7 +86,7 @@ impl Sender {
         let path = self.sprayer.next_other(&mut self.paths, packet.path);
         self.retransmissions += 1;
         shared.stats.retransmissions += 1;
-        Some(self.launch(now, shared, psn, packet, path))
+        Some(self.launch_again(now, shared, psn, path))
     }
 
     /// The lost packet that waits longest; or, where the receiver has taken credit back since it
@@ -143,10 +143,22 @@ impl Sender {
         let message = &mut shared.messages[key as usize];
         let (offset, len) = message.cut(self.mtu);
         message.outstanding += 1;
-        let path = self.sprayer.next(&mut self.paths);
-        let packet = SentPacket::new(key, offset, len);
-        let psn = self.window.push(packet);
-        self.launch(now, shared, psn, packet, path)
+        let id = self.sprayer.next(&mut self.paths);
+        let path = self.paths.open(id, &shared.config);
+        let seq = path.take_seq();
+        let packet = SentPacket::new(key, (offset, len), (id, seq), now);
+        let psn = self.window.push_in_flight(packet, &mut path.in_flight);
+        self.note_sent(now, id, len, shared);
+        DataPacket {
+            psn: Some(psn),
+            message: key,
+            offset,
+            len,
+            path: id,
+            seq,
+            retransmission: false,
+            ack_request: false,
+        }
     }
 
     /// Whether congestion control and pacing let a packet go. Rule C1: with nothing in flight one
@@ -165,43 +177,43 @@ impl Sender {
         true
     }
 
-    /// Notes that a packet leaves, on this path.
-    #[inline]
-    fn launch(
-        &mut self,
-        now: Instant,
-        shared: &Shared,
-        psn: Psn,
-        packet: SentPacket,
-        path_id: u8,
-    ) -> DataPacket {
-        let fallback_ns = self.recovery.probe_timeout_ns();
-        let path = self.paths.open(path_id, &shared.config);
+    /// Sends a packet again, on this path.
+    fn launch_again(&mut self, now: Instant, shared: &Shared, psn: Psn, id: u8) -> DataPacket {
+        let path = self.paths.open(id, &shared.config);
         let seq = path.take_seq();
-        let timeout_ns = path.probe_timeout_ns(&shared.times, fallback_ns);
         self.window.append(&mut path.in_flight, psn);
-        self.busy.insert(path_id);
-        if let Some(record) = self.window.get_mut(psn) {
-            record.path = path_id;
-            record.seq = seq;
-            record.sent_at = now;
-            record.state = SentState::InFlight;
-            record.missing = false;
-            record.sends = packet.sends.saturating_add(1);
-        }
-        self.in_flight_bytes += wire_bytes(packet.len);
-        self.recovery.on_sent(now, now.plus_nanos(timeout_ns));
-        self.pace.on_send(now, wire_bytes(packet.len));
+        let Some(record) = self.window.get_mut(psn) else { unreachable!("the PSN is in a list") };
+        record.path = id;
+        record.seq = seq;
+        record.sent_at = now;
+        record.state = SentState::InFlight;
+        record.missing = false;
+        record.sends = record.sends.saturating_add(1);
+        let SentPacket { message, offset, len, .. } = *record;
+        self.note_sent(now, id, len, shared);
         DataPacket {
             psn: Some(psn),
-            message: packet.message,
-            offset: packet.offset,
-            len: packet.len,
-            path: path_id,
+            message,
+            offset,
+            len,
+            path: id,
             seq,
-            retransmission: packet.sends > 0,
-            ack_request: packet.sends > 0,
+            retransmission: true,
+            ack_request: true,
         }
+    }
+
+    /// Accounts for a packet that leaves.
+    #[inline]
+    fn note_sent(&mut self, now: Instant, id: u8, len: u16, shared: &Shared) {
+        let fallback_ns = self.recovery.probe_timeout_ns();
+        let path = self.paths.get(id);
+        let timeout_ns =
+            path.map_or(fallback_ns, |path| path.probe_timeout_ns(&shared.times, fallback_ns));
+        self.busy.insert(id);
+        self.in_flight_bytes += wire_bytes(len);
+        self.recovery.on_sent(now, now.plus_nanos(timeout_ns));
+        self.pace.on_send(now, wire_bytes(len));
     }
 
     /// Whether a packet might leave, if windows and pacing allow.
