@@ -39,6 +39,8 @@ impl Side {
     }
 }
 
+type Filter = Box<dyn FnMut(Side, &Packet) -> bool>;
+
 /// What the link does to datagrams. Probabilities are of one datagram.
 pub(super) struct Link {
     pub delay: Duration,
@@ -52,7 +54,7 @@ pub(super) struct Link {
     pub black_holes: BTreeSet<(Side, u8)>,
     pub mark_ce: bool,
     /// Decides about single datagrams: `false` drops. Sees the sender and the packet.
-    pub filter: Option<Box<dyn FnMut(Side, &Packet) -> bool>>,
+    pub filter: Option<Filter>,
 }
 
 impl Default for Link {

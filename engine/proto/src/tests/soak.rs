@@ -13,6 +13,11 @@ fn number(bytes: &[u8]) -> usize {
     u64::from_be_bytes(bytes[..8].try_into().expect("eight bytes")) as usize
 }
 
+/// Every 50th message is longer than a packet.
+fn len(number: usize) -> usize {
+    if number.is_multiple_of(50) { 9000 } else { 8 + number % 24 }
+}
+
 /// Sends `MESSAGES` numbered messages, some of several packets, and returns the numbers received,
 /// in the order of delivery.
 fn soak(service: Service, seed: u64) -> Vec<usize> {
@@ -23,8 +28,7 @@ fn soak(service: Service, seed: u64) -> Vec<usize> {
     while order.len() < MESSAGES || acknowledged < MESSAGES {
         while sent < MESSAGES && sent - acknowledged < 256 {
             let mut bytes = (sent as u64).to_be_bytes().to_vec();
-            // Every 50th is longer than a packet.
-            bytes.resize(if sent % 50 == 0 { 9000 } else { 8 + sent % 24 }, sent as u8);
+            bytes.resize(len(sent), sent as u8);
             pair.send(A, service, &bytes);
             sent += 1;
         }
@@ -36,9 +40,8 @@ fn soak(service: Service, seed: u64) -> Vec<usize> {
         assert!(pair.now < end, "{} of {MESSAGES} delivered in ten minutes", order.len());
         for message in pair.b.received() {
             let number = number(&message.bytes);
-            let len = if number % 50 == 0 { 9000 } else { 8 + number % 24 };
             assert_eq!(message.result, Ok(()));
-            assert_eq!(message.bytes.len(), len);
+            assert_eq!(message.bytes.len(), len(number));
             assert!(message.bytes[8..].iter().all(|&byte| byte == number as u8));
             order.push(number);
         }

@@ -100,8 +100,8 @@ impl Driver {
             self.endpoint.remove_peer(self.now, peer.id);
         }
         self.publish();
-        // Peers learn at once what they would otherwise have to time out for. If that fails, they
-        // do time out.
+        // The last that is to be said, if the device takes it. Peers are not told that this end is
+        // gone: they find out when they next send, or wait for the rest of a message.
         let _ = self.transmit();
         self.leave(report);
         Turn::Closed

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //!              +--------- Driver ---------------------------------------------+
-//!   device --> | poll: a batch of arrivals                                    |
 //!              | take: what the user has submitted -> the core                | <-- user
+//!   device <-- | transmit: headers from the core, payload from the user       |
+//!   device --> | poll: a batch of arrivals                                    |
 //!              | handle: arrivals -> the core, payload -> where it belongs    |
 //!              | publish: what the core says is over -> completions, events   | --> user
-//!   device <-- | transmit: headers from the core, payload from the user       |
 //!              +--------------------------------------------------------------+
 //! ```
 
@@ -112,24 +112,22 @@ impl Driver {
         }
     }
 
+    /// Out before in: what the user has submitted, and what the last turn's arrivals call for,
+    /// leaves at once; then the turn ends with news for the user, who may be waiting to answer it.
     fn turn(&mut self) -> Result<bool, DeviceError> {
         self.stats.turns += 1;
-        self.device.poll(&mut self.arrivals)?;
-        // Not before the poll, which can take long: nothing may seem to have come earlier than it
-        // did, or round trips seem shorter than they are.
-        self.now = self.clock.now();
-        // Before the arrivals, so that a receive is posted when the message that it waits for is
-        // looked at.
         let mut busy = self.take_submissions();
-        busy |= self.handle_arrivals();
-        busy |= self.publish();
-        if busy {
-            // What is sent now is stamped with when it leaves.
-            self.now = self.clock.now();
-        }
+        self.now = self.clock.now();
         self.run_timers();
         busy |= self.transmit()?;
         busy |= self.publish();
+        if self.device.poll(&mut self.arrivals)? > 0 {
+            // Not before the poll, which can take long: nothing may seem to have come earlier than
+            // it did, or round trips seem shorter than they are.
+            self.now = self.clock.now();
+            busy |= self.handle_arrivals();
+            busy |= self.publish();
+        }
         Ok(busy)
     }
 
