@@ -181,6 +181,7 @@ impl Endpoint {
         let credit = self.credit(index);
         let delay_ns = crate::time::nanos(self.shared.config.rnr_delay);
         let peer = &mut self.peers[index as usize];
+        let source = peer.context.local_tag();
         let Some(address) = peer.context.remote() else {
             return Err(DropReason::UnknownContext);
         };
@@ -191,12 +192,13 @@ impl Endpoint {
             delay_ns: delay_ns.min(u64::from(u32::MAX)) as u32,
             reason: NackReason::ReceiverNotReady,
             credit: credit.wire(),
+            source,
         });
         Err(DropReason::NoBuffer)
     }
 
     fn on_ack(&mut self, now: Instant, ack: &Ack) -> Outcome {
-        let index = self.find(ack.address).ok_or(DropReason::UnknownContext)?;
+        let index = self.find_from(ack.address, ack.source)?;
         let peer = &mut self.peers[index as usize];
         peer.sender.on_ack(now, peer.id, ack, &mut self.shared)?;
         peer.heard(now, &self.shared.times);
@@ -206,7 +208,7 @@ impl Endpoint {
     }
 
     fn on_nack(&mut self, now: Instant, nack: &Nack) -> Outcome {
-        let index = self.find(nack.address).ok_or(DropReason::UnknownContext)?;
+        let index = self.find_from(nack.address, nack.source)?;
         let peer = &mut self.peers[index as usize];
         match peer.sender.on_nack(now, peer.id, nack, &mut self.shared) {
             NackOutcome::Unsolicited => return Err(DropReason::Unsolicited),
@@ -274,6 +276,18 @@ impl Endpoint {
         }
         peer.context.confirm();
         Some(index)
+    }
+
+    /// As [`find`](Self::find), for what is said about packets: only the incarnation that they were
+    /// sent to can know. Rule O3.
+    #[inline]
+    fn find_from(&mut self, address: Address, source: u16) -> Result<u32, DropReason> {
+        let index = self.find(address).ok_or(DropReason::UnknownContext)?;
+        let remote = self.peers[index as usize].context.remote();
+        match remote.is_some_and(|remote| remote.tag == source) {
+            true => Ok(index),
+            false => Err(DropReason::StaleIncarnation),
+        }
     }
 
     /// The peer that opens: a new one, a known one, or none if it may not.

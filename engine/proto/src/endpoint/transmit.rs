@@ -57,7 +57,8 @@ impl Endpoint {
         }
         let credit = self.credit(index);
         let peer = &mut self.peers[index as usize];
-        let ack = peer.receiver.build_ack(now, address, credit)?;
+        let mut ack = peer.receiver.build_ack(now, address, credit)?;
+        ack.source = peer.context.local_tag();
         // The peer can only use the ACK once it knows this side: say it again until it does.
         peer.open_owed = peer.open_owed || peer.context.must_open();
         let path = peer.sender.control_path();

@@ -62,6 +62,11 @@ impl Context {
         self.local_incarnation
     }
 
+    /// Low 16 bits of this side's incarnation.
+    pub(crate) fn local_tag(&self) -> u16 {
+        self.local_incarnation as u16
+    }
+
     /// The peer's incarnation, or zero.
     pub(crate) fn remote_incarnation(&self) -> u64 {
         self.remote.map_or(0, |remote| remote.incarnation)
@@ -70,7 +75,7 @@ impl Context {
     /// Whether the packet is for this context as it is now. Rule O3.
     #[inline]
     pub(crate) fn accepts(&self, address: Address) -> bool {
-        address.context == self.local_id && address.tag == self.local_incarnation as u16
+        address.context == self.local_id && address.tag == self.local_tag()
     }
 
     /// How to address the peer, once it is known.

@@ -159,7 +159,7 @@ impl Peer {
     }
 
     /// Now and then: gives the windows back if nothing has happened for a while, and asks a peer
-    /// that owes the rest of a message whether it is still there. Rule O7.
+    /// that owes the rest of a message, or a report, whether it is still there. Rule O7.
     pub(crate) fn look(&mut self, now: Instant, times: &Times) -> Look {
         if now < self.look_at {
             return Look::Fine;
@@ -167,10 +167,11 @@ impl Peer {
         self.look_at = now.plus_nanos(times.look_after_ns);
         let quiet_ns = now.nanos_since(self.last_active);
         let silent_ns = now.nanos_since(self.last_heard);
-        if !self.receiver.is_idle() && silent_ns >= times.peer_dead_ns {
+        let owes = !self.receiver.is_idle() || self.sender.awaits_report();
+        if owes && silent_ns >= times.peer_dead_ns {
             return Look::Gone;
         }
-        if !self.receiver.is_idle() && silent_ns >= times.look_after_ns {
+        if owes && silent_ns >= times.look_after_ns {
             self.doubted = self.context.is_established();
         } else if quiet_ns >= times.idle_after_ns && self.may_rest(quiet_ns, times) {
             self.sender.release_idle();

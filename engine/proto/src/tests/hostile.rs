@@ -15,8 +15,8 @@ use crate::wire::{
     Transmission,
 };
 
-/// A pair in the middle of a transfer, and the address that A's context has.
-fn busy() -> (Pair, Address) {
+/// A pair in the middle of a transfer, the address that A's context has, and B's tag.
+fn busy() -> (Pair, Address, u16) {
     let mut pair = Pair::plain();
     pair.trace = Some(Vec::new());
     for _ in 0..2 {
@@ -28,10 +28,11 @@ fn busy() -> (Pair, Address) {
     });
     let address =
         pair.trace.as_ref().unwrap().iter().rev().find_map(|(_, from, packet)| match packet {
-            Packet::Ack(ack) if *from == B => Some(ack.address),
+            Packet::Ack(ack) if *from == B => Some((ack.address, ack.source)),
             _ => None,
         });
-    (pair, address.unwrap())
+    let (address, source) = address.unwrap();
+    (pair, address, source)
 }
 
 /// Everything that can be seen of an endpoint but the counters of drops.
@@ -68,7 +69,7 @@ fn encode(encode: impl FnOnce(&mut [u8]) -> usize) -> Vec<u8> {
 
 #[test]
 fn garbage_and_truncation_are_dropped() {
-    let (mut pair, _) = busy();
+    let (mut pair, ..) = busy();
     let malformed = DropReason::Malformed;
     assert_dropped(&mut pair, B, &[], malformed(DecodeError::Truncated));
     assert_dropped(&mut pair, B, &[0x55; 100], malformed(DecodeError::Version(5)));
@@ -80,7 +81,7 @@ fn garbage_and_truncation_are_dropped() {
 
 #[test]
 fn every_truncation_of_a_real_datagram_is_dropped() {
-    let (mut pair, _) = busy();
+    let (mut pair, ..) = busy();
     let flights: Vec<_> = pair.flights.iter().map(|it| it.0.clone()).take(20).collect();
     for flight in flights {
         for len in 0..flight.bytes.len().min(200) {
@@ -95,12 +96,13 @@ fn every_truncation_of_a_real_datagram_is_dropped() {
 /// Rule A5, each way in which an ACK can lie beyond what was sent.
 #[test]
 fn forged_acks_are_not_believed() {
-    let (mut pair, address) = busy();
+    let (mut pair, address, source) = busy();
     let sent = pair.a.endpoint.stats().data_packets_sent as u32;
     let trigger = Transmission { path: 0, seq: 0 };
     let mut honest = Ack::new(address, 0, 1000);
     honest.trigger = trigger;
     honest.number = 1 << 20;
+    honest.source = source;
     let mut forged = vec![honest; 4];
     forged[0].cumulative = sent + 1;
     forged[1].cumulative = sent + 4000;
@@ -126,7 +128,11 @@ fn forged_acks_are_not_believed() {
 
 #[test]
 fn stale_and_unknown_contexts_are_dropped() {
-    let (mut pair, address) = busy();
+    let (mut pair, address, source) = busy();
+    let mut of_another_incarnation = Ack::new(address, 3, 1000);
+    of_another_incarnation.source = source ^ 1;
+    let bytes = encode(|out| of_another_incarnation.encode(out));
+    assert_dropped(&mut pair, A, &bytes, DropReason::StaleIncarnation);
     let stale = [
         Address { tag: address.tag ^ 1, ..address },
         Address { context: address.context ^ 0x0100_0000, ..address },
@@ -140,7 +146,7 @@ fn stale_and_unknown_contexts_are_dropped() {
 
 #[test]
 fn unsolicited_nacks_and_resets_are_dropped() {
-    let (mut pair, address) = busy();
+    let (mut pair, address, source) = busy();
     let nack = Nack {
         address,
         psn: 3,
@@ -148,6 +154,7 @@ fn unsolicited_nacks_and_resets_are_dropped() {
         delay_ns: u32::MAX,
         reason: NackReason::ReceiverNotReady,
         credit: 0,
+        source,
     };
     let far = Nack { psn: 1 << 20, ..nack };
     for nack in [nack, far] {
@@ -162,7 +169,7 @@ fn unsolicited_nacks_and_resets_are_dropped() {
 /// A real data packet, its PSN moved beyond the window.
 #[test]
 fn data_beyond_the_window_is_not_taken() {
-    let (mut pair, _) = busy();
+    let (mut pair, ..) = busy();
     let flight = pair
         .flights
         .iter()
@@ -191,7 +198,7 @@ fn data_beyond_the_window_is_not_taken() {
 /// A packet that contradicts its message is not placed.
 #[test]
 fn contradictions_are_not_placed() {
-    let (mut pair, _) = busy();
+    let (mut pair, ..) = busy();
     let flight = pair
         .flights
         .iter()

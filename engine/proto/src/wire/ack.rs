@@ -13,6 +13,7 @@
 //! |    trigger: how long it waited here, in ns                    |
 //! |             number of this ACK                                |
 //! |             the PSN that was received again last              |
+//! |        sender's own tag       |           reserved            |
 //! +---------------------------------------------------------------+
 //! then per block: offset from the cumulative PSN's block (16 bit), received bits (64 bit)
 //! then per path:  path id and highest sequence number (32 bit), packets with CE (8 bit)
@@ -70,6 +71,9 @@ pub struct Ack {
     pub number: u32,
     /// Low 32 bits of the PSN that `duplicates` counted last.
     pub duplicate: u32,
+    /// Low 16 bits of the incarnation that has received all this: another one's word is worth
+    /// nothing.
+    pub source: u16,
     blocks: [AckBlock; MAX_ACK_BLOCKS],
     paths: [AckPath; MAX_ACK_PATHS],
     block_count: u8,
@@ -91,6 +95,8 @@ struct Fields {
     turnaround_ns: U32,
     number: U32,
     duplicate: U32,
+    source: U16,
+    reserved: U16,
 }
 
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -112,7 +118,7 @@ pub(super) const MAX_ACK_BYTES: usize = FIXED_BYTES
     + MAX_ACK_BLOCKS * size_of::<BlockFields>()
     + MAX_ACK_PATHS * size_of::<PathFields>();
 
-const _: () = assert!(FIXED_BYTES == 44 && MAX_ACK_BYTES == 164);
+const _: () = assert!(FIXED_BYTES == 48 && MAX_ACK_BYTES == 168);
 
 impl Ack {
     /// An ACK of everything below `cumulative` that says nothing else yet.
@@ -128,6 +134,7 @@ impl Ack {
             turnaround_ns: 0,
             number: 0,
             duplicate: 0,
+            source: 0,
             blocks: Default::default(),
             paths: Default::default(),
             block_count: 0,
@@ -185,6 +192,8 @@ impl Ack {
             turnaround_ns: self.turnaround_ns.into(),
             number: self.number.into(),
             duplicate: self.duplicate.into(),
+            source: self.source.into(),
+            reserved: U16::ZERO,
         };
         out[..FIXED_BYTES].copy_from_slice(fields.as_bytes());
         let mut at = FIXED_BYTES;
@@ -215,6 +224,7 @@ impl Ack {
         ack.turnaround_ns = fields.turnaround_ns.get();
         ack.number = fields.number.get();
         ack.duplicate = fields.duplicate.get();
+        ack.source = fields.source.get();
         let (block_fields, rest) = <[BlockFields]>::ref_from_prefix_with_elems(rest, blocks)
             .map_err(|_| DecodeError::Truncated)?;
         let (path_fields, rest) = <[PathFields]>::ref_from_prefix_with_elems(rest, paths)

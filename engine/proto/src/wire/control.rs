@@ -2,7 +2,7 @@
 
 use core::mem::offset_of;
 
-use zerocopy::byteorder::network_endian::{U32, U64};
+use zerocopy::byteorder::network_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::{Address, DecodeError, Kind, OpenBlock, OpenInfo, Prefix, Transmission};
@@ -22,6 +22,8 @@ pub struct Nack {
     pub reason: NackReason,
     /// As in an ACK.
     pub credit: u32,
+    /// As in an ACK.
+    pub source: u16,
 }
 
 /// Why a packet was refused.
@@ -71,7 +73,8 @@ struct NackFields {
     delay_ns: U32,
     credit: U32,
     reason: u8,
-    reserved: [u8; 3],
+    reserved: u8,
+    source: U16,
 }
 
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -122,7 +125,8 @@ impl Nack {
                 delay_ns: self.delay_ns.into(),
                 credit: self.credit.into(),
                 reason,
-                reserved: [0; 3],
+                reserved: 0,
+                source: self.source.into(),
             },
         )
     }
@@ -141,6 +145,7 @@ impl Nack {
             delay_ns: fields.delay_ns.get(),
             reason,
             credit: fields.credit.get(),
+            source: fields.source.get(),
         })
     }
 }

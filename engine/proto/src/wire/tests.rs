@@ -84,6 +84,7 @@ fn an_ack_byte_for_byte() {
     ack.turnaround_ns = 10;
     ack.number = 11;
     ack.duplicate = 12;
+    ack.source = 0x0d0e;
     ack.push_block(AckBlock { offset: 13, bits: 14 });
     ack.push_path(AckPath { highest: Transmission { path: 15, seq: 16 }, ce_packets: 17 });
     let expected = [
@@ -92,7 +93,7 @@ fn an_ack_byte_for_byte() {
         0, 0, 0, 5, 0, 6, 1, 1, // received bytes, duplicates, blocks, paths
         7, 0, 0, 8, 0, 0, 0, 9, // trigger, echo
         0, 0, 0, 10, 0, 0, 0, 11, // turnaround, number
-        0, 0, 0, 12, // duplicate
+        0, 0, 0, 12, 0x0d, 0x0e, 0, 0, // duplicate, source, -
         0, 13, 0, 0, 0, 0, 0, 0, 0, 14, // block
         15, 0, 0, 16, 17, // path
     ];
@@ -176,6 +177,7 @@ fn arbitrary_ack() -> impl Strategy<Value = Ack> {
             ack.turnaround_ns = words[6];
             ack.number = words[7];
             ack.duplicate = words[8];
+            ack.source = tag ^ 7;
             for (offset, bits) in blocks {
                 assert!(ack.push_block(AckBlock { offset, bits }));
             }

@@ -149,6 +149,11 @@ impl Sender {
         self.reports.take(id)
     }
 
+    /// Whether the peer has all of a message and has not reported it delivered.
+    pub(crate) fn awaits_report(&self) -> bool {
+        self.reports.awaits()
+    }
+
     /// Largest payload of a packet, in bytes.
     pub(crate) fn mtu(&self) -> u16 {
         self.mtu

@@ -43,6 +43,10 @@ impl Reports {
         }
     }
 
+    pub(super) fn awaits(&self) -> bool {
+        self.0.as_ref().is_some_and(|state| !state.awaited.is_empty())
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.as_ref().is_none_or(|state| state.awaited.is_empty() && state.owed.is_empty())
     }
