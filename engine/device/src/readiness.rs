@@ -15,11 +15,7 @@ impl Interest {
     ///
     /// It does not keep the descriptor open: whoever keeps the interest keeps the descriptor.
     pub(crate) fn readable(descriptor: BorrowedFd<'_>) -> Self {
-        Self(libc::pollfd {
-            fd: descriptor.as_raw_fd(),
-            events: libc::POLLIN,
-            revents: 0,
-        })
+        Self(libc::pollfd { fd: descriptor.as_raw_fd(), events: libc::POLLIN, revents: 0 })
     }
 
     /// Whether to wait until it can be written as well.

@@ -27,9 +27,7 @@ impl Waker {
             advice: "raise the limit of open files (ulimit -n)",
             source,
         })?;
-        Ok(Self {
-            event: Arc::new(File::from(descriptor)),
-        })
+        Ok(Self { event: Arc::new(File::from(descriptor)) })
     }
 
     /// Ends the wait that is going on, or else the next one. One system call.

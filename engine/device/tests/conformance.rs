@@ -66,35 +66,23 @@ conformance! {
 }
 
 fn round_trip(bench: &mut Bench) {
-    bench
-        .a
-        .send(bench.to_b, &[Traffic::new(b"header", b"ping")]);
+    bench.a.send(bench.to_b, &[Traffic::new(b"header", b"ping")]);
     assert_eq!(bench.b.receive(1), [b"headerping"]);
     bench.b.send(bench.to_a, &[Traffic::new(b"", b"pong")]);
     assert_eq!(bench.a.receive(1), [b"pong"]);
 }
 
 fn batch(bench: &mut Bench) {
-    let sent: Vec<Vec<u8>> = (0..200_u32)
-        .map(|n| vec![n as u8; 1 + n as usize % 50])
-        .collect();
+    let sent: Vec<Vec<u8>> = (0..200_u32).map(|n| vec![n as u8; 1 + n as usize % 50]).collect();
     let batch: Vec<_> = sent.iter().map(|bytes| Traffic::new(b"", bytes)).collect();
     bench.a.send(bench.to_b, &batch);
     assert_eq!(bench.b.receive(200), sent);
 }
 
 fn trains(bench: &mut Bench) {
-    let lengths = [
-        [1000; 70].as_slice(),
-        &[300, 1000, 1000, 999, 1001, 8000, 8000, 1],
-    ]
-    .concat();
+    let lengths = [[1000; 70].as_slice(), &[300, 1000, 1000, 999, 1001, 8000, 8000, 1]].concat();
     let fill = |index: usize, len: usize| vec![(index * 7 + len) as u8; len];
-    let sent: Vec<Vec<u8>> = lengths
-        .iter()
-        .enumerate()
-        .map(|(i, &len)| fill(i, len))
-        .collect();
+    let sent: Vec<Vec<u8>> = lengths.iter().enumerate().map(|(i, &len)| fill(i, len)).collect();
     // Header and payload split in different places.
     let batch: Vec<_> = (sent.iter().enumerate())
         .map(|(index, bytes)| {
@@ -110,9 +98,7 @@ fn sizes(bench: &mut Bench) {
     let limit = bench.a.device.capabilities().max_datagram_bytes;
     let largest = vec![0xa5; limit];
     let larger = vec![0; limit + 1];
-    bench
-        .a
-        .send(bench.to_b, &[Traffic::new(&largest[..64], &largest[64..])]);
+    bench.a.send(bench.to_b, &[Traffic::new(&largest[..64], &largest[64..])]);
     assert_eq!(bench.b.receive(1), [largest.as_slice()]);
 
     // It ends the batch when it is further back, and is an error when it is first.
@@ -147,16 +133,10 @@ fn routes(bench: &mut Bench) {
 fn refusals(bench: &mut Bench) {
     let unknown = RouteId(12_345);
     assert_eq!(bench.a.device.address_of(unknown), None);
-    let batch = [
-        Traffic::new(b"x", b"").to(bench.to_b),
-        Traffic::new(b"y", b"").to(unknown),
-    ];
+    let batch = [Traffic::new(b"x", b"").to(bench.to_b), Traffic::new(b"y", b"").to(unknown)];
     assert_eq!(bench.a.device.transmit(&batch).unwrap(), 1);
     let error = bench.a.device.transmit(&batch[1..]).unwrap_err();
-    assert!(
-        matches!(error, DeviceError::UnknownRoute(route) if route == unknown),
-        "{error}"
-    );
+    assert!(matches!(error, DeviceError::UnknownRoute(route) if route == unknown), "{error}");
     assert_eq!(bench.b.receive(1), [b"x"], "nothing of the refused one");
     let error = bench.a.device.resolve(&"nowhere".into()).unwrap_err();
     assert!(matches!(error, DeviceError::BadAddress { .. }), "{error}");
@@ -166,9 +146,7 @@ fn sources(bench: &mut Bench) {
     let locator = bench.a.device.capabilities().locator;
     // Also along a path with a source of its own.
     for path in [0, 3] {
-        bench
-            .a
-            .send(bench.to_b, &[Traffic::new(b"who", b"?").along(path)]);
+        bench.a.send(bench.to_b, &[Traffic::new(b"who", b"?").along(path)]);
         let arrivals = bench.b.arrivals(1);
         let source: SourceId = arrivals[0].source;
         let main = bench.b.device.resolve_source(source, locator).unwrap();
@@ -185,9 +163,7 @@ fn paths(bench: &mut Bench) {
     assert_eq!(bench.a.device.capabilities().paths, 4);
     // The last one is path 0 again.
     for path in 0..=4 {
-        bench
-            .a
-            .send(bench.to_b, &[Traffic::new(b"p", b"").along(path)]);
+        bench.a.send(bench.to_b, &[Traffic::new(b"p", b"").along(path)]);
     }
     let mut sources = HashSet::new();
     let mut routes = HashSet::new();

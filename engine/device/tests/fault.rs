@@ -24,12 +24,7 @@ impl Bench {
         let clock = now.clone();
         let clock = Box::new(move || *clock.lock().unwrap());
         let mut local = FaultDevice::with_clock(local, config, clock).unwrap();
-        Self {
-            route: local.resolve(&remote.local_address()).unwrap(),
-            local,
-            remote,
-            now,
-        }
+        Self { route: local.resolve(&remote.local_address()).unwrap(), local, remote, now }
     }
 
     /// Sends datagrams that hold their number, in batches of `batch`.
@@ -96,16 +91,7 @@ fn the_same_seed_does_the_same_however_it_is_batched() {
     let reference = run(everything(), 1);
     assert_eq!(reference, run(everything(), 7));
     assert_eq!(reference, run(everything(), 500));
-    assert_ne!(
-        reference,
-        run(
-            FaultConfig {
-                seed: 12,
-                ..everything()
-            },
-            1
-        )
-    );
+    assert_ne!(reference, run(FaultConfig { seed: 12, ..everything() }, 1));
 }
 
 #[test]
@@ -127,40 +113,24 @@ fn without_faults_nothing_changes() {
     let mut bench = Bench::new(FaultConfig::default());
     bench.send(0..100, 10, 0);
     assert_eq!(bench.receive_numbers(), (0..100).collect::<Vec<_>>());
-    assert_eq!(
-        bench.counters(),
-        FaultCounters {
-            offered: 100,
-            ..FaultCounters::default()
-        }
-    );
+    assert_eq!(bench.counters(), FaultCounters { offered: 100, ..FaultCounters::default() });
 }
 
 #[test]
 fn duplicates_follow_at_once() {
-    let mut bench = Bench::new(FaultConfig {
-        duplicate: 1.0,
-        ..FaultConfig::default()
-    });
+    let mut bench = Bench::new(FaultConfig { duplicate: 1.0, ..FaultConfig::default() });
     bench.send(0..3, 3, 0);
     assert_eq!(bench.receive_numbers(), [0, 0, 1, 1, 2, 2]);
 }
 
 #[test]
 fn corruption_flips_one_bit() {
-    let mut bench = Bench::new(FaultConfig {
-        corrupt: 1.0,
-        ..FaultConfig::default()
-    });
+    let mut bench = Bench::new(FaultConfig { corrupt: 1.0, ..FaultConfig::default() });
     bench.send(0..50, 10, 0);
     for (number, received) in bench.receive().iter().enumerate() {
         let sent = [&b"no."[..], &(number as u32).to_be_bytes()].concat();
         assert_eq!(received.len(), sent.len());
-        let flipped = received
-            .iter()
-            .zip(&sent)
-            .map(|(a, b)| (a ^ b).count_ones())
-            .sum::<u32>();
+        let flipped = received.iter().zip(&sent).map(|(a, b)| (a ^ b).count_ones()).sum::<u32>();
         assert_eq!(flipped, 1);
     }
     assert_eq!(bench.counters().corrupted, 50);
@@ -168,16 +138,8 @@ fn corruption_flips_one_bit() {
 
 #[test]
 fn delayed_datagrams_are_overtaken_and_come_when_due() {
-    let delay = FaultConfig {
-        delay: 0.3,
-        ..everything()
-    };
-    let config = FaultConfig {
-        loss: 0.0,
-        duplicate: 0.0,
-        corrupt: 0.0,
-        ..delay
-    };
+    let delay = FaultConfig { delay: 0.3, ..everything() };
+    let config = FaultConfig { loss: 0.0, duplicate: 0.0, corrupt: 0.0, ..delay };
     let mut bench = Bench::new(config);
     bench.send(0..100, 10, 0);
     let first = bench.receive_numbers();
@@ -203,25 +165,11 @@ fn a_wait_ends_when_something_held_is_due() {
     let fabric = Fabric::new();
     let mut remote = fabric.device(LoopbackConfig::default()).unwrap();
     let local = fabric.device(LoopbackConfig::default()).unwrap();
-    let config = FaultConfig {
-        delay: 1.0,
-        max_delay: Duration::from_millis(5),
-        ..everything()
-    };
-    let config = FaultConfig {
-        loss: 0.0,
-        duplicate: 0.0,
-        ..config
-    };
+    let config = FaultConfig { delay: 1.0, max_delay: Duration::from_millis(5), ..everything() };
+    let config = FaultConfig { loss: 0.0, duplicate: 0.0, ..config };
     let mut local = FaultDevice::new(local, config).unwrap();
     let route = local.resolve(&remote.local_address()).unwrap();
-    let outgoing = Outgoing {
-        route,
-        path: 0,
-        ecn_capable: true,
-        header: b"late",
-        payload: b"",
-    };
+    let outgoing = Outgoing { route, path: 0, ecn_capable: true, header: b"late", payload: b"" };
     assert_eq!(local.transmit(&[outgoing]).unwrap(), 1);
     // A single wait without a timeout would sleep for good if it did not know.
     let mut arrivals = Vec::new();

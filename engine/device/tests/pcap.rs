@@ -33,13 +33,7 @@ fn devices() -> (LoopbackDevice, LoopbackDevice) {
 /// Sends a datagram from `a` to `b`, and returns what arrived.
 fn exchange(a: &mut dyn Device, b: &mut dyn Device, payload: &[u8]) -> Vec<u8> {
     let route = a.resolve(&b.local_address()).unwrap();
-    let outgoing = Outgoing {
-        route,
-        path: 0,
-        ecn_capable: true,
-        header: b"header",
-        payload,
-    };
+    let outgoing = Outgoing { route, path: 0, ecn_capable: true, header: b"header", payload };
     assert_eq!(a.transmit(&[outgoing]).unwrap(), 1);
     let mut arrivals = Vec::new();
     assert_eq!(b.poll(&mut arrivals).unwrap(), 1);
@@ -78,15 +72,11 @@ fn both_directions_are_captured() {
     let capture = capture.unwrap();
     let packets = packets(&capture);
     let (a, b) = ([127, 0, 0, 1], [127, 0, 0, 2]);
-    for ((direction, packet), (expected, from, to, bytes)) in packets
-        .iter()
-        .zip([(2, a, b, &b"headerout"[..]), (1, b, a, b"headerinbound")])
+    for ((direction, packet), (expected, from, to, bytes)) in
+        packets.iter().zip([(2, a, b, &b"headerout"[..]), (1, b, a, b"headerinbound")])
     {
         assert_eq!(*direction, expected);
-        assert_eq!(
-            (packet[0], &packet[12..16], &packet[16..20]),
-            (0x45, &from[..], &to[..])
-        );
+        assert_eq!((packet[0], &packet[12..16], &packet[16..20]), (0x45, &from[..], &to[..]));
         assert_eq!(&packet[28..], bytes);
     }
     assert_eq!(packets.len(), 2);
@@ -107,14 +97,8 @@ fn a_full_disk_ends_the_capture_and_not_the_traffic() {
     let (a, mut b) = devices();
     let mut a = PcapDevice::new(a, SmallDisk(300), &PcapConfig::default()).unwrap();
     for n in 0..10 {
-        assert_eq!(
-            exchange(&mut a, &mut b, &[n]),
-            [&b"header"[..], &[n]].concat()
-        );
-        assert_eq!(
-            exchange(&mut b, &mut a, &[n]),
-            [&b"header"[..], &[n]].concat()
-        );
+        assert_eq!(exchange(&mut a, &mut b, &[n]), [&b"header"[..], &[n]].concat());
+        assert_eq!(exchange(&mut b, &mut a, &[n]), [&b"header"[..], &[n]].concat());
     }
     let error = a.close().1.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::StorageFull);

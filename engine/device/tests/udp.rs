@@ -17,13 +17,7 @@ fn device(host: &str) -> UdpDevice {
 }
 
 fn outgoing(route: RouteId, payload: &[u8]) -> Outgoing<'_> {
-    Outgoing {
-        route,
-        path: 0,
-        ecn_capable: true,
-        header: b"head",
-        payload,
-    }
+    Outgoing { route, path: 0, ecn_capable: true, header: b"head", payload }
 }
 
 fn poll(device: &mut UdpDevice) -> Vec<Arrival> {
@@ -69,16 +63,9 @@ impl Observer {
 
     /// Sends `contents`, cut into pieces of `segment` bytes.
     fn send(&self, to: SocketAddr, ecn: Option<EcnCodepoint>, contents: &[u8], segment: usize) {
-        let transmit = Transmit {
-            destination: to,
-            ecn,
-            contents,
-            segment_size: Some(segment),
-            src_ip: None,
-        };
-        self.state
-            .try_send((&self.socket).into(), &transmit)
-            .unwrap();
+        let transmit =
+            Transmit { destination: to, ecn, contents, segment_size: Some(segment), src_ip: None };
+        self.state.try_send((&self.socket).into(), &transmit).unwrap();
     }
 }
 
@@ -90,13 +77,7 @@ fn forget_times(socket: &UdpSocket) {
     // SAFETY: the value outlives the call, and its size is the one named.
     let result = unsafe {
         let descriptor = socket.as_raw_fd();
-        libc::setsockopt(
-            descriptor,
-            libc::SOL_SOCKET,
-            libc::SO_TIMESTAMPNS,
-            pointer,
-            size,
-        )
+        libc::setsockopt(descriptor, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, pointer, size)
     };
     assert_eq!(result, 0);
 }
@@ -106,28 +87,16 @@ fn datagrams_are_ecn_capable_where_they_say_so() {
     for host in HOSTS {
         let observer = Observer::new(host);
         let mut device = device(host);
-        let route = device
-            .resolve(&observer.socket.local_addr().unwrap().into())
-            .unwrap();
+        let route = device.resolve(&observer.socket.local_addr().unwrap().into()).unwrap();
         for ecn_capable in [true, false, true] {
             // Singles and trains.
             for count in [1, 3] {
-                let batch = vec![
-                    Outgoing {
-                        ecn_capable,
-                        ..outgoing(route, b"")
-                    };
-                    count
-                ];
+                let batch = vec![Outgoing { ecn_capable, ..outgoing(route, b"") }; count];
                 assert_eq!(device.transmit(&batch).unwrap(), count);
                 let mut left = count;
                 while left > 0 {
                     let (ecn, datagrams) = observer.receive();
-                    assert_eq!(
-                        ecn,
-                        ecn_capable.then_some(EcnCodepoint::Ect0),
-                        "{host} {count}"
-                    );
+                    assert_eq!(ecn, ecn_capable.then_some(EcnCodepoint::Ect0), "{host} {count}");
                     left -= datagrams.len();
                 }
             }
@@ -168,23 +137,14 @@ fn trains_leave_in_one_piece() {
     for host in HOSTS {
         let observer = Observer::new(host);
         let mut device = device(host);
-        assert!(
-            device.capabilities().transmit_offload.is_some(),
-            "as on every supported Linux"
-        );
-        let route = device
-            .resolve(&observer.socket.local_addr().unwrap().into())
-            .unwrap();
+        assert!(device.capabilities().transmit_offload.is_some(), "as on every supported Linux");
+        let route = device.resolve(&observer.socket.local_addr().unwrap().into()).unwrap();
         let payload = vec![9; JUMBO_MTU_BYTES - 100];
         let batch = [&payload[..], &payload, &payload, &payload[..10], &payload];
         let batch = batch.map(|payload| outgoing(route, payload));
         assert_eq!(device.transmit(&batch).unwrap(), 5);
         let sizes = |datagrams: Vec<Vec<u8>>| datagrams.iter().map(Vec::len).collect::<Vec<_>>();
-        assert_eq!(
-            sizes(observer.receive().1),
-            [8904, 8904, 8904, 14],
-            "{host}"
-        );
+        assert_eq!(sizes(observer.receive().1), [8904, 8904, 8904, 14], "{host}");
         assert_eq!(sizes(observer.receive().1), [8904], "{host}");
     }
 }
@@ -194,14 +154,9 @@ fn replies_to_side_sockets_are_found_by_waiting_and_by_polling() {
     for waiting in [true, false] {
         let observer = Observer::new(HOSTS[0]);
         let mut device = device(HOSTS[0]);
-        let route = device
-            .resolve(&observer.socket.local_addr().unwrap().into())
-            .unwrap();
+        let route = device.resolve(&observer.socket.local_addr().unwrap().into()).unwrap();
         for path in 0..device.capabilities().paths as u8 {
-            let batch = [Outgoing {
-                path,
-                ..outgoing(route, b"")
-            }];
+            let batch = [Outgoing { path, ..outgoing(route, b"") }];
             assert_eq!(device.transmit(&batch).unwrap(), 1);
         }
         let mut buffer = [0; 100];
@@ -215,10 +170,7 @@ fn replies_to_side_sockets_are_found_by_waiting_and_by_polling() {
                 if waiting {
                     device.wait(None).unwrap();
                 }
-                assert!(
-                    Instant::now() < deadline,
-                    "the reply to {source} does not arrive"
-                );
+                assert!(Instant::now() < deadline, "the reply to {source} does not arrive");
             }
             assert_eq!(device.bytes(&arrivals[0]), b"reset");
             device.release(&arrivals);
@@ -229,10 +181,8 @@ fn replies_to_side_sockets_are_found_by_waiting_and_by_polling() {
 #[test]
 fn the_largest_datagrams_of_all_go_one_by_one() {
     // No train is large enough for two of them.
-    let config = UdpConfig {
-        max_datagram_bytes: Some(65_507),
-        ..UdpConfig::new(HOSTS[0].parse().unwrap())
-    };
+    let config =
+        UdpConfig { max_datagram_bytes: Some(65_507), ..UdpConfig::new(HOSTS[0].parse().unwrap()) };
     let mut a = UdpDevice::bind(&config).unwrap();
     let mut b = UdpDevice::bind(&config).unwrap();
     let route = a.resolve(&b.local_address()).unwrap();
@@ -270,10 +220,7 @@ fn probing_tells_the_capabilities() {
 
 #[test]
 fn without_offload_there_is_none() {
-    let config = UdpConfig {
-        offload: false,
-        ..UdpConfig::new(HOSTS[0].parse().unwrap())
-    };
+    let config = UdpConfig { offload: false, ..UdpConfig::new(HOSTS[0].parse().unwrap()) };
     let device = UdpDevice::bind(&config).unwrap();
     assert_eq!(device.capabilities().transmit_offload, None);
     assert!(!device.capabilities().receive_offload);

@@ -73,48 +73,13 @@ mod tests {
     fn settings_out_of_range_are_named() {
         let good = FaultConfig::default();
         good.validate().unwrap();
-        FaultConfig {
-            loss: 1.0,
-            ..good.clone()
-        }
-        .validate()
-        .unwrap();
+        FaultConfig { loss: 1.0, ..good.clone() }.validate().unwrap();
         for (name, config) in [
-            (
-                "loss",
-                FaultConfig {
-                    loss: -0.1,
-                    ..good.clone()
-                },
-            ),
-            (
-                "duplicate",
-                FaultConfig {
-                    duplicate: 1.1,
-                    ..good.clone()
-                },
-            ),
-            (
-                "corrupt",
-                FaultConfig {
-                    corrupt: f64::NAN,
-                    ..good.clone()
-                },
-            ),
-            (
-                "delay",
-                FaultConfig {
-                    delay: f64::INFINITY,
-                    ..good.clone()
-                },
-            ),
-            (
-                "max_delay",
-                FaultConfig {
-                    max_delay: Duration::MAX,
-                    ..good.clone()
-                },
-            ),
+            ("loss", FaultConfig { loss: -0.1, ..good.clone() }),
+            ("duplicate", FaultConfig { duplicate: 1.1, ..good.clone() }),
+            ("corrupt", FaultConfig { corrupt: f64::NAN, ..good.clone() }),
+            ("delay", FaultConfig { delay: f64::INFINITY, ..good.clone() }),
+            ("max_delay", FaultConfig { max_delay: Duration::MAX, ..good.clone() }),
         ] {
             let text = config.validate().unwrap_err().to_string();
             assert!(text.contains(name), "{text}");

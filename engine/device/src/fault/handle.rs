@@ -105,9 +105,7 @@ mod tests {
             handle.black_hole(path);
         }
         let holes = |handle: &FaultHandle| -> Vec<u8> {
-            (0..=255)
-                .filter(|&path| handle.is_black_hole(path))
-                .collect()
+            (0..=255).filter(|&path| handle.is_black_hole(path)).collect()
         };
         assert_eq!(holes(&handle), [0, 63, 64, 255]);
         handle.clone().heal(63);

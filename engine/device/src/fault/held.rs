@@ -118,10 +118,7 @@ mod tests {
         assert_eq!(held.next_due(), Some(start + Duration::from_nanos(10)));
         let mut order = Vec::new();
         while let Some(next) = held.next() {
-            assert_eq!(
-                (next.route, next.path, next.header),
-                (RouteId(3), 4, &b"header"[..])
-            );
+            assert_eq!((next.route, next.path, next.header), (RouteId(3), 4, &b"header"[..]));
             order.extend_from_slice(next.payload);
             held.remove_next();
         }

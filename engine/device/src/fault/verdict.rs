@@ -47,10 +47,7 @@ impl Judge {
         let delay = self.chance(self.config.delay);
         let share = self.random.random::<f64>();
         if lose {
-            return Verdict {
-                lose,
-                ..Verdict::default()
-            };
+            return Verdict { lose, ..Verdict::default() };
         }
         Verdict {
             lose,
@@ -104,10 +101,7 @@ mod tests {
 
     #[test]
     fn one_setting_leaves_the_other_faults_alone() {
-        let without = FaultConfig {
-            duplicate: 0.0,
-            ..config(4)
-        };
+        let without = FaultConfig { duplicate: 0.0, ..config(4) };
         for (with, without) in verdicts(&config(4)).iter().zip(verdicts(&without)) {
             assert_eq!(
                 (with.lose, with.corrupt, with.delay),
@@ -118,15 +112,8 @@ mod tests {
 
     #[test]
     fn certainty_and_impossibility_are_exact() {
-        assert!(
-            verdicts(&FaultConfig::default())
-                .iter()
-                .all(Verdict::is_innocuous)
-        );
-        let config = FaultConfig {
-            loss: 1.0,
-            ..FaultConfig::default()
-        };
+        assert!(verdicts(&FaultConfig::default()).iter().all(Verdict::is_innocuous));
+        let config = FaultConfig { loss: 1.0, ..FaultConfig::default() };
         assert!(verdicts(&config).iter().all(|verdict| verdict.lose));
     }
 }

@@ -145,10 +145,7 @@ impl Device for LoopbackDevice {
             };
             inbox.deliver(source, outgoing);
             // The last of a run to the same device wakes it for all of them.
-            if batch
-                .get(index + 1)
-                .is_none_or(|next| next.route != outgoing.route)
-            {
+            if batch.get(index + 1).is_none_or(|next| next.route != outgoing.route) {
                 inbox.ring();
             }
         }
@@ -184,11 +181,7 @@ impl Device for LoopbackDevice {
         for arrival in arrivals {
             let held = self.held.get_mut(arrival.slot.0 as usize);
             let bytes = held.and_then(Option::take);
-            debug_assert!(
-                bytes.is_some(),
-                "{:?} is released once too often",
-                arrival.slot
-            );
+            debug_assert!(bytes.is_some(), "{:?} is released once too often", arrival.slot);
             if let Some(bytes) = bytes {
                 self.inbox.restock(bytes);
                 self.free.push(arrival.slot);
@@ -226,22 +219,13 @@ mod tests {
     use super::*;
 
     fn say<'a>(route: RouteId, payload: &'a [u8]) -> Outgoing<'a> {
-        Outgoing {
-            route,
-            path: 0,
-            ecn_capable: false,
-            header: &[],
-            payload,
-        }
+        Outgoing { route, path: 0, ecn_capable: false, header: &[], payload }
     }
 
     #[test]
     fn an_overrun_queue_drops_the_newest() {
         let fabric = Fabric::new();
-        let config = LoopbackConfig {
-            receive_capacity: 2,
-            ..LoopbackConfig::default()
-        };
+        let config = LoopbackConfig { receive_capacity: 2, ..LoopbackConfig::default() };
         let mut a = fabric.device(config.clone()).unwrap();
         let mut b = fabric.device(config).unwrap();
         let route = a.resolve(&b.local_address()).unwrap();

@@ -62,9 +62,7 @@ impl Fabric {
         config: LoopbackConfig,
     ) -> Result<LoopbackDevice, DeviceError> {
         config.validate()?;
-        check("number", number < MAX_DEVICES, || {
-            format!("{number} is not below {MAX_DEVICES}")
-        })?;
+        check("number", number < MAX_DEVICES, || format!("{number} is not below {MAX_DEVICES}"))?;
         let inbox = Arc::new(Inbox::new(config.receive_capacity, Waker::new()?));
         let mut state = self.lock();
         check("number", !state.inboxes.contains_key(&number), || {
@@ -110,11 +108,9 @@ impl LoopbackConfig {
             format!("{} is outside of 1 to {MAX_PATHS}", self.paths)
         })?;
         let bytes = self.max_datagram_bytes;
-        check(
-            "max_datagram_bytes",
-            (1..=MAX_DATAGRAM_BYTES).contains(&bytes),
-            || format!("{bytes} is outside of 1 to {MAX_DATAGRAM_BYTES}"),
-        )?;
+        check("max_datagram_bytes", (1..=MAX_DATAGRAM_BYTES).contains(&bytes), || {
+            format!("{bytes} is outside of 1 to {MAX_DATAGRAM_BYTES}")
+        })?;
         check("receive_capacity", self.receive_capacity > 0, || {
             "without room nothing can arrive; use at least 1".to_owned()
         })
@@ -167,34 +163,10 @@ mod tests {
     fn settings_out_of_range_are_named() {
         let good = LoopbackConfig::default();
         for (name, config) in [
-            (
-                "paths",
-                LoopbackConfig {
-                    paths: 0,
-                    ..good.clone()
-                },
-            ),
-            (
-                "paths",
-                LoopbackConfig {
-                    paths: 257,
-                    ..good.clone()
-                },
-            ),
-            (
-                "max_datagram_bytes",
-                LoopbackConfig {
-                    max_datagram_bytes: 0,
-                    ..good.clone()
-                },
-            ),
-            (
-                "receive_capacity",
-                LoopbackConfig {
-                    receive_capacity: 0,
-                    ..good.clone()
-                },
-            ),
+            ("paths", LoopbackConfig { paths: 0, ..good.clone() }),
+            ("paths", LoopbackConfig { paths: 257, ..good.clone() }),
+            ("max_datagram_bytes", LoopbackConfig { max_datagram_bytes: 0, ..good.clone() }),
+            ("receive_capacity", LoopbackConfig { receive_capacity: 0, ..good.clone() }),
         ] {
             let text = Fabric::new().device(config).unwrap_err().to_string();
             assert!(text.contains(name), "{text}");

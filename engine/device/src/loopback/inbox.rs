@@ -78,11 +78,7 @@ impl Inbox {
     pub(super) fn sleep(&self, timeout: Option<Duration>) -> Result<(), DeviceError> {
         self.sleeping.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        let result = if self.queue.is_empty() {
-            self.waker.wait(timeout)
-        } else {
-            Ok(())
-        };
+        let result = if self.queue.is_empty() { self.waker.wait(timeout) } else { Ok(()) };
         self.sleeping.store(false, Ordering::Relaxed);
         result
     }
@@ -115,13 +111,7 @@ mod tests {
     use crate::RouteId;
 
     fn datagram(payload: &[u8]) -> Outgoing<'_> {
-        Outgoing {
-            route: RouteId(0),
-            path: 0,
-            ecn_capable: false,
-            header: b"h",
-            payload,
-        }
+        Outgoing { route: RouteId(0), path: 0, ecn_capable: false, header: b"h", payload }
     }
 
     #[test]

@@ -20,9 +20,7 @@ pub struct PcapConfig {
 
 impl Default for PcapConfig {
     fn default() -> Self {
-        Self {
-            snap_bytes: WHOLE_PACKETS,
-        }
+        Self { snap_bytes: WHOLE_PACKETS }
     }
 }
 
@@ -49,11 +47,7 @@ enum Capture<W> {
 impl<D: Device, W: Write + Send + std::fmt::Debug> PcapDevice<D, W> {
     /// Wraps `inner` and starts the capture.
     pub fn new(inner: D, output: W, config: &PcapConfig) -> io::Result<Self> {
-        let name = format!(
-            "{} {}",
-            inner.capabilities().kind.name(),
-            inner.local_address()
-        );
+        let name = format!("{} {}", inner.capabilities().kind.name(), inner.local_address());
         Ok(Self {
             capture: Capture::Running(Writer::new(output, &name, config.snap_bytes)?),
             local: shown(&inner.local_address()),

@@ -28,11 +28,7 @@ pub(super) struct Writer<W> {
 impl<W: Write> Writer<W> {
     /// Starts a capture of one interface; of each packet up to `snap_bytes` are kept.
     pub(super) fn new(output: W, interface: &str, snap_bytes: usize) -> io::Result<Self> {
-        let mut writer = Self {
-            output,
-            block: Vec::new(),
-            snap_bytes,
-        };
+        let mut writer = Self { output, block: Vec::new(), snap_bytes };
         writer.section_header()?;
         writer.interface_description(interface)?;
         Ok(writer)
@@ -177,12 +173,8 @@ mod tests {
     fn a_capture_reads_back() {
         let mut writer = Writer::new(Vec::new(), "udp 127.0.0.1:1", 7).unwrap();
         let time = Duration::new(1_700_000_000, 123_456_789);
-        writer
-            .packet(time, Direction::Outbound, &[b"abc", b"de"])
-            .unwrap();
-        writer
-            .packet(time, Direction::Inbound, &[b"abcdef", b"", b"ghijk"])
-            .unwrap();
+        writer.packet(time, Direction::Outbound, &[b"abc", b"de"]).unwrap();
+        writer.packet(time, Direction::Inbound, &[b"abcdef", b"", b"ghijk"]).unwrap();
         writer.packet(time, Direction::Inbound, &[]).unwrap();
         let capture = writer.finish().unwrap();
 

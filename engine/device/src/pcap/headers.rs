@@ -14,10 +14,7 @@ pub(super) struct Headers {
 impl Headers {
     /// Those of a datagram of `pieces`, with these two low bits of the traffic class.
     pub(super) fn new(from: SocketAddr, to: SocketAddr, ecn: u8, pieces: [&[u8]; 2]) -> Self {
-        let mut headers = Self {
-            bytes: [0; MAX_BYTES],
-            len: 0,
-        };
+        let mut headers = Self { bytes: [0; MAX_BYTES], len: 0 };
         let udp_bytes = UDP_BYTES + pieces[0].len() + pieces[1].len();
         match (from.ip(), to.ip()) {
             (IpAddr::V4(from), IpAddr::V4(to)) => headers.ipv4(from, to, ecn, udp_bytes),
@@ -191,13 +188,7 @@ mod tests {
         // The worked example of RFC 1071, section 3.
         let bytes = [0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7];
         assert_eq!(Checksum::default().add(&bytes).finish(), !0xddf2);
-        assert_eq!(
-            Checksum::default()
-                .add(&bytes[..3])
-                .add(&bytes[3..])
-                .finish(),
-            !0xddf2
-        );
+        assert_eq!(Checksum::default().add(&bytes[..3]).add(&bytes[3..]).finish(), !0xddf2);
     }
 
     #[test]

@@ -42,8 +42,7 @@ impl UdpConfig {
 
     /// The largest datagram that these settings ask for.
     pub fn datagram_bytes(&self) -> usize {
-        self.max_datagram_bytes
-            .unwrap_or_else(|| default_datagram_bytes(self.bind.ip()))
+        self.max_datagram_bytes.unwrap_or_else(|| default_datagram_bytes(self.bind.ip()))
     }
 
     pub(super) fn validate(&self) -> Result<(), DeviceError> {
@@ -52,11 +51,9 @@ impl UdpConfig {
         check("paths", (1..=MAX_PATHS).contains(&self.paths), || {
             format!("{} is outside of 1 to {MAX_PATHS}", self.paths)
         })?;
-        check(
-            "max_datagram_bytes",
-            (1..=limit_bytes).contains(&bytes),
-            || format!("{bytes} is outside of 1 to {limit_bytes}, what one UDP datagram can carry"),
-        )?;
+        check("max_datagram_bytes", (1..=limit_bytes).contains(&bytes), || {
+            format!("{bytes} is outside of 1 to {limit_bytes}, what one UDP datagram can carry")
+        })?;
         check("receive_slots", self.receive_slots > 0, || {
             "without a receive buffer nothing can arrive; use at least 1".to_owned()
         })
@@ -66,11 +63,7 @@ impl UdpConfig {
 /// The largest datagram that fits the packets usual at `address`: those of a jumbo frame on the
 /// loopback interface, those of plain Ethernet everywhere else.
 pub const fn default_datagram_bytes(address: IpAddr) -> usize {
-    let mtu_bytes = if address.is_loopback() {
-        JUMBO_MTU_BYTES
-    } else {
-        ETHERNET_MTU_BYTES
-    };
+    let mtu_bytes = if address.is_loopback() { JUMBO_MTU_BYTES } else { ETHERNET_MTU_BYTES };
     mtu_bytes - overhead_bytes(address)
 }
 
@@ -144,51 +137,16 @@ mod tests {
         let good = config("127.0.0.1:0");
         good.validate().unwrap();
         let bad = [
-            (
-                "paths",
-                UdpConfig {
-                    paths: 0,
-                    ..good.clone()
-                },
-            ),
-            (
-                "paths",
-                UdpConfig {
-                    paths: 257,
-                    ..good.clone()
-                },
-            ),
-            (
-                "max_datagram_bytes",
-                UdpConfig {
-                    max_datagram_bytes: Some(0),
-                    ..good.clone()
-                },
-            ),
-            (
-                "max_datagram_bytes",
-                UdpConfig {
-                    max_datagram_bytes: Some(65_508),
-                    ..good.clone()
-                },
-            ),
-            (
-                "receive_slots",
-                UdpConfig {
-                    receive_slots: 0,
-                    ..good.clone()
-                },
-            ),
+            ("paths", UdpConfig { paths: 0, ..good.clone() }),
+            ("paths", UdpConfig { paths: 257, ..good.clone() }),
+            ("max_datagram_bytes", UdpConfig { max_datagram_bytes: Some(0), ..good.clone() }),
+            ("max_datagram_bytes", UdpConfig { max_datagram_bytes: Some(65_508), ..good.clone() }),
+            ("receive_slots", UdpConfig { receive_slots: 0, ..good.clone() }),
         ];
         for (name, config) in bad {
             let text = config.validate().unwrap_err().to_string();
             assert!(text.contains(name), "{text}");
         }
-        UdpConfig {
-            max_datagram_bytes: Some(65_507),
-            ..good
-        }
-        .validate()
-        .unwrap();
+        UdpConfig { max_datagram_bytes: Some(65_507), ..good }.validate().unwrap();
     }
 }

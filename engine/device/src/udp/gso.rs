@@ -46,10 +46,7 @@ pub(super) fn send(
     let sent = unsafe {
         match trains.len() {
             // Cheaper than a list of one.
-            1 => isize::min(
-                libc::sendmsg(descriptor, &raw const (*first).msg_hdr, flags),
-                1,
-            ),
+            1 => isize::min(libc::sendmsg(descriptor, &raw const (*first).msg_hdr, flags), 1),
             count => libc::sendmmsg(descriptor, first, count as libc::c_uint, flags as _) as isize,
         }
     };
@@ -65,10 +62,7 @@ fn fill_pieces(pieces: &mut [MaybeUninit<libc::iovec>], datagrams: &[Outgoing<'_
 }
 
 fn piece(bytes: &[u8]) -> libc::iovec {
-    libc::iovec {
-        iov_base: bytes.as_ptr().cast_mut().cast(),
-        iov_len: bytes.len(),
-    }
+    libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() }
 }
 
 /// The message of a train whose pieces are filled.

@@ -147,11 +147,7 @@ impl Device for UdpDevice {
     fn bytes(&self, arrival: &Arrival) -> &[u8] {
         let start = arrival.offset as usize;
         let end = start + arrival.len as usize;
-        self.receiver
-            .slots
-            .bytes(arrival.slot)
-            .get(start..end)
-            .unwrap_or_default()
+        self.receiver.slots.bytes(arrival.slot).get(start..end).unwrap_or_default()
     }
 
     fn release(&mut self, arrivals: &[Arrival]) {
@@ -205,10 +201,7 @@ impl SideTurn {
 
     /// Takes notice of what a wait has found.
     fn waited(&mut self, interests: &[Interest]) {
-        self.readable = interests[1..]
-            .iter()
-            .filter(|side| side.is_readable())
-            .count();
+        self.readable = interests[1..].iter().filter(|side| side.is_readable()).count();
     }
 }
 
@@ -258,9 +251,7 @@ mod tests {
         let waker = Waker::new().unwrap();
         let mut interests = vec![readable(&waker); 4];
         let mut turn = SideTurn::default();
-        let read: Vec<_> = (0..64 * 4)
-            .filter_map(|_| turn.next(&mut interests))
-            .collect();
+        let read: Vec<_> = (0..64 * 4).filter_map(|_| turn.next(&mut interests)).collect();
         assert_eq!(read, [1, 2, 3, 1]);
     }
 
@@ -284,13 +275,8 @@ mod tests {
         a.sockets[0].disable_checksums().unwrap();
         let route = a.resolve(&b.local_address()).unwrap();
         let payload = [7; 100];
-        let outgoing = Outgoing {
-            route,
-            path: 0,
-            ecn_capable: true,
-            header: &[1],
-            payload: &payload,
-        };
+        let outgoing =
+            Outgoing { route, path: 0, ecn_capable: true, header: &[1], payload: &payload };
         let mut arrivals = Vec::new();
         for round in 1..=2 {
             assert_eq!(a.transmit(&[outgoing; 5]).unwrap(), 5);
@@ -302,10 +288,7 @@ mod tests {
         assert!(!a.transmitter.offloads());
         assert_eq!(arrivals.len(), 10);
         assert!(arrivals.iter().all(|arrival| b.bytes(arrival).len() == 101));
-        let nothing = Arrival {
-            slot: Slot(9999),
-            ..arrivals[0]
-        };
+        let nothing = Arrival { slot: Slot(9999), ..arrivals[0] };
         assert_eq!(b.bytes(&nothing), b"");
     }
 }

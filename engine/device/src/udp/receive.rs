@@ -124,11 +124,7 @@ impl Receiver {
 /// The next batch after one of which `filled` buffers were filled: larger if there may have been
 /// more, else as much as there was.
 fn next_batch(batch: usize, filled: usize) -> usize {
-    if filled >= batch {
-        (batch * BATCH_GROWTH).min(MAX_BATCH)
-    } else {
-        filled.max(1)
-    }
+    if filled >= batch { (batch * BATCH_GROWTH).min(MAX_BATCH) } else { filled.max(1) }
 }
 
 /// Buffers per receive at most; what the receiving library can do in one call.

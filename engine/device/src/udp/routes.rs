@@ -23,19 +23,12 @@ pub(super) struct Route {
 
 impl Routes {
     pub(super) fn new(bound: IpAddr) -> Self {
-        Self {
-            ipv6: bound.is_ipv6(),
-            routes: Vec::new(),
-            known: HashMap::new(),
-        }
+        Self { ipv6: bound.is_ipv6(), routes: Vec::new(), known: HashMap::new() }
     }
 
     /// The route that a user's text names.
     pub(super) fn resolve(&mut self, address: &Address) -> Result<RouteId, DeviceError> {
-        let bad = |expected| DeviceError::BadAddress {
-            address: address.clone(),
-            expected,
-        };
+        let bad = |expected| DeviceError::BadAddress { address: address.clone(), expected };
         let parsed: SocketAddr = (address.as_str().parse())
             .map_err(|_| bad("IP:PORT, such as 192.0.2.1:4791 or [2001:db8::1]:4791"))?;
         if parsed.port() == 0 {
@@ -59,10 +52,7 @@ impl Routes {
         }
         *self.known.entry(address).or_insert_with(|| {
             let id = RouteId(u32::try_from(self.routes.len()).expect("fewer routes than 2^32"));
-            self.routes.push(Route {
-                address,
-                name: SocketName::new(address),
-            });
+            self.routes.push(Route { address, name: SocketName::new(address) });
             id
         })
     }
@@ -85,18 +75,14 @@ impl SocketName {
             SocketAddr::V4(v4) => Self::V4(libc::sockaddr_in {
                 sin_family: libc::AF_INET as libc::sa_family_t,
                 sin_port: v4.port().to_be(),
-                sin_addr: libc::in_addr {
-                    s_addr: u32::from_ne_bytes(v4.ip().octets()),
-                },
+                sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(v4.ip().octets()) },
                 sin_zero: [0; 8],
             }),
             SocketAddr::V6(v6) => Self::V6(libc::sockaddr_in6 {
                 sin6_family: libc::AF_INET6 as libc::sa_family_t,
                 sin6_port: v6.port().to_be(),
                 sin6_flowinfo: v6.flowinfo(),
-                sin6_addr: libc::in6_addr {
-                    s6_addr: v6.ip().octets(),
-                },
+                sin6_addr: libc::in6_addr { s6_addr: v6.ip().octets() },
                 sin6_scope_id: v6.scope_id(),
             }),
         }
@@ -155,10 +141,7 @@ mod tests {
             ("127.0.0.1", "loopback:5"),
         ] {
             let error = Routes::new(bound.parse().unwrap()).resolve(&text.into());
-            assert!(
-                matches!(error, Err(DeviceError::BadAddress { .. })),
-                "{text}"
-            );
+            assert!(matches!(error, Err(DeviceError::BadAddress { .. })), "{text}");
         }
     }
 }

@@ -48,8 +48,7 @@ pub(super) fn receive(
 }
 
 fn source(name: &SockAddr) -> io::Result<SocketAddr> {
-    name.as_socket()
-        .ok_or_else(|| io::Error::other("the system gave no IP address"))
+    name.as_socket().ok_or_else(|| io::Error::other("the system gave no IP address"))
 }
 
 /// Reads what comes with the datagrams: their ECN bits, and their length if there are several.

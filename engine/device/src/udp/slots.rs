@@ -52,23 +52,16 @@ impl Slots {
 
     /// Takes the next free buffer out for `arrivals` arrivals, one at least.
     pub(super) fn take(&mut self, arrivals: usize) -> Slot {
-        let buffer = self
-            .free
-            .pop()
-            .expect("no more are taken than were offered");
+        let buffer = self.free.pop().expect("no more are taken than were offered");
         let slot = buffer.slot;
-        self.held[slot.0 as usize] = Held {
-            buffer: Some(buffer),
-            arrivals,
-        };
+        self.held[slot.0 as usize] = Held { buffer: Some(buffer), arrivals };
         slot
     }
 
     /// The bytes of a slot that is held; of another one, none.
     pub(super) fn bytes(&self, slot: Slot) -> &[u8] {
         let held = self.held.get(slot.0 as usize);
-        held.and_then(|held| held.buffer.as_ref())
-            .map_or(&[], |buffer| &buffer.bytes)
+        held.and_then(|held| held.buffer.as_ref()).map_or(&[], |buffer| &buffer.bytes)
     }
 
     /// One arrival of a slot has been read.
@@ -102,10 +95,6 @@ mod tests {
         assert_eq!(slots.free(), 1);
         slots.release(slot);
         assert_eq!((slots.free(), slots.bytes(slot)), (2, &[][..]));
-        assert_eq!(
-            slots.take(1),
-            slot,
-            "the last one used is the next one used"
-        );
+        assert_eq!(slots.take(1), slot, "the last one used is the next one used");
     }
 }

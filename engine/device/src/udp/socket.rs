@@ -25,19 +25,13 @@ pub(super) struct Socket {
 impl Socket {
     /// Binds a socket to `address`.
     pub(super) fn open(address: SocketAddr, config: &UdpConfig) -> Result<Self, DeviceError> {
-        let bind_error = |source: io::Error| DeviceError::Bind {
-            address,
-            advice: advice(&source),
-            source,
-        };
+        let bind_error =
+            |source: io::Error| DeviceError::Bind { address, advice: advice(&source), source };
         let setup = DeviceError::io("setting up a UDP socket");
 
-        let socket = socket2::Socket::new(
-            Domain::for_address(address),
-            Type::DGRAM,
-            Some(Protocol::UDP),
-        )
-        .map_err(bind_error)?;
+        let socket =
+            socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))
+                .map_err(bind_error)?;
         // A remote of the other family would show up under a mapped address, a second name.
         if address.is_ipv6() {
             socket.set_only_v6(true).map_err(bind_error)?;
@@ -57,12 +51,7 @@ impl Socket {
         }
         send_ecn_capable(&socket, address)?;
         socket.set_send_buffer_size(config.send_buffer_bytes)?;
-        Ok(Self {
-            socket,
-            state,
-            address,
-            full: false,
-        })
+        Ok(Self { socket, state, address, full: false })
     }
 
     /// Whether the system segments what is sent in one piece.
@@ -107,9 +96,7 @@ impl Socket {
     ) -> io::Result<usize> {
         let received = match buffers {
             [buffer] => single::receive(self.as_fd(), buffer, &mut metas[0]).map(|()| 1),
-            _ => self
-                .state
-                .recv(UdpSockRef::from(&self.socket), buffers, metas),
+            _ => self.state.recv(UdpSockRef::from(&self.socket), buffers, metas),
         };
         match received {
             Err(error) if is_passing(&error) => Ok(0),
@@ -179,11 +166,7 @@ fn set_option(
             size_of_val(&value) as libc::socklen_t,
         )
     };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 fn advice(error: &io::Error) -> &'static str {

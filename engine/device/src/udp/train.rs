@@ -20,11 +20,7 @@ pub(super) struct Train {
 impl Train {
     /// The one datagram at `first`.
     pub(super) fn single(batch: &[Outgoing<'_>], first: usize) -> Self {
-        Self {
-            first,
-            count: 1,
-            segment_bytes: batch[first].len(),
-        }
+        Self { first, count: 1, segment_bytes: batch[first].len() }
     }
 
     /// The longest train that starts at `first`.
@@ -70,10 +66,7 @@ mod tests {
     use super::*;
     use crate::RouteId;
 
-    const LIMITS: Offload = Offload {
-        max_segments: 4,
-        max_bytes: 350,
-    };
+    const LIMITS: Offload = Offload { max_segments: 4, max_bytes: 350 };
 
     fn outgoing(route: u32, path: u8, len: usize) -> Outgoing<'static> {
         Outgoing {
@@ -105,10 +98,7 @@ mod tests {
     #[test]
     fn another_route_or_path_or_marking_starts_a_train() {
         let mut batch = vec![outgoing(0, 0, 20), outgoing(0, 1, 20), outgoing(1, 1, 20)];
-        batch.push(Outgoing {
-            ecn_capable: false,
-            ..batch[2]
-        });
+        batch.push(Outgoing { ecn_capable: false, ..batch[2] });
         assert_eq!(counts(&batch), [1, 1, 1, 1]);
     }
 
@@ -120,14 +110,7 @@ mod tests {
 
     #[test]
     fn empty_datagrams_go_alone() {
-        let empty = Outgoing {
-            header: &[],
-            payload: &[],
-            ..outgoing(0, 0, 10)
-        };
-        assert_eq!(
-            counts(&[empty, empty, outgoing(0, 0, 20), empty]),
-            [1, 1, 1, 1]
-        );
+        let empty = Outgoing { header: &[], payload: &[], ..outgoing(0, 0, 10) };
+        assert_eq!(counts(&[empty, empty, outgoing(0, 0, 20), empty]), [1, 1, 1, 1]);
     }
 }

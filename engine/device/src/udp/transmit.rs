@@ -125,10 +125,7 @@ impl Transmitter {
         if head.len() <= self.max_datagram_bytes {
             return Ok(());
         }
-        Err(DeviceError::TooLarge {
-            bytes: head.len(),
-            max_bytes: self.max_datagram_bytes,
-        })
+        Err(DeviceError::TooLarge { bytes: head.len(), max_bytes: self.max_datagram_bytes })
     }
 
     /// Sends the planned trains and returns the end of the last one done with.
@@ -177,10 +174,9 @@ impl Transmitter {
                 Ok(Outcome::Done(1))
             }
             // Broken for every destination.
-            libc::EBADF | libc::ENOTSOCK | libc::EFAULT => Err(DeviceError::Io {
-                operation: "sending",
-                source: error,
-            }),
+            libc::EBADF | libc::ENOTSOCK | libc::EFAULT => {
+                Err(DeviceError::Io { operation: "sending", source: error })
+            }
             // About this destination, or an earlier datagram to one: unreachable, refused,
             // forbidden. The datagram is lost, and the others go on.
             _ => {
@@ -247,12 +243,7 @@ fn path_index(outgoing: &Outgoing<'_>, paths: usize) -> usize {
 }
 
 /// What the system takes in one piece.
-pub(super) const OFFLOAD: Offload = Offload {
-    max_segments: MAX_SEGMENTS,
-    max_bytes: MAX_TRAIN_BYTES,
-};
+pub(super) const OFFLOAD: Offload =
+    Offload { max_segments: MAX_SEGMENTS, max_bytes: MAX_TRAIN_BYTES };
 /// Every datagram by itself.
-const NO_OFFLOAD: Offload = Offload {
-    max_segments: 1,
-    max_bytes: MAX_TRAIN_BYTES,
-};
+const NO_OFFLOAD: Offload = Offload { max_segments: 1, max_bytes: MAX_TRAIN_BYTES };

@@ -98,11 +98,7 @@ impl End {
         let mut sent = 0;
         while sent < batch.len() {
             sent += self.device.transmit(&batch[sent..]).unwrap();
-            assert!(
-                Instant::now() < deadline,
-                "only {sent} of {} were taken",
-                batch.len()
-            );
+            assert!(Instant::now() < deadline, "only {sent} of {} were taken", batch.len());
         }
     }
 
@@ -141,13 +137,7 @@ impl End {
 
 impl<'a> Traffic<'a> {
     pub(crate) fn new(header: &'a [u8], payload: &'a [u8]) -> Self {
-        Self(Outgoing {
-            route: RouteId(0),
-            path: 0,
-            ecn_capable: true,
-            header,
-            payload,
-        })
+        Self(Outgoing { route: RouteId(0), path: 0, ecn_capable: true, header, payload })
     }
 
     pub(crate) fn along(mut self, path: u8) -> Self {

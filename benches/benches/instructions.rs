@@ -1,0 +1,94 @@
+//! Instructions per 4 KiB data packet, both ends and the ACKs included, as callgrind counts them.
+//!
+//! The loop runs twice under valgrind, with a different number of packets; the difference is what
+//! the packets cost, without what it takes to get there. The harness is in the figure: it keeps the
+//! headers in a queue, and asks both ends what there is to do.
+//!
+//! With `--keep DIR` the profile of each run stays there for `callgrind_annotate`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use usrd_benches::{Load, Pair};
+
+/// What is measured: name, peers, messages under way, message size. With 1,000 peers, first a few
+/// of them at a time, as applications do it; then all of them at once.
+const LOADS: [(&str, u32, u32, &[u64]); 5] = [
+    ("1 peer, 1 MiB messages", 1, 64, &[1 << 20]),
+    ("1 peer, 4 KiB messages", 1, 256, &[4 << 10]),
+    ("1000 peers, 64 KiB messages, 64 at a time", 1000, 64, &[64 << 10]),
+    ("1000 peers, 4 KiB messages, 256 at a time", 1000, 256, &[4 << 10]),
+    ("1000 peers, 64 KiB messages, all at a time", 1000, 1000, &[64 << 10]),
+];
+/// Every peer has by then been sent to several times.
+const WARM_UP_PACKETS: u64 = 100_000;
+const MEASURED_PACKETS: u64 = 50_000;
+/// What this project asks of itself.
+const GOAL: u64 = 1_500;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [flag, load, packets] = &args[..]
+        && flag == INNER
+    {
+        run(load.parse().expect("a load"), packets.parse().expect("a count"));
+        return ExitCode::SUCCESS;
+    }
+    let keep = args.iter().position(|arg| arg == "--keep").and_then(|at| args.get(at + 1));
+    let folder = keep.map_or_else(std::env::temp_dir, PathBuf::from);
+    match measure_all(&folder, keep.is_some()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("instructions: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What is profiled.
+fn run(load: usize, packets: u64) {
+    let (_, peers, in_flight, message_bytes) = LOADS[load];
+    let mut pair = Pair::new(Load { peers, in_flight, message_bytes });
+    pair.start();
+    pair.run_packets(packets);
+    assert_eq!(pair.failed(), 0);
+}
+
+fn measure_all(folder: &Path, keep: bool) -> Result<(), String> {
+    println!("instructions per 4 KiB packet, both ends and ACKs (goal: {GOAL})");
+    for (load, (name, ..)) in LOADS.iter().enumerate() {
+        let profile = |packets| folder.join(format!("callgrind.{load}.{packets}"));
+        let short = measure(load, WARM_UP_PACKETS, &profile(WARM_UP_PACKETS))?;
+        let total = WARM_UP_PACKETS + MEASURED_PACKETS;
+        let long = measure(load, total, &profile(total))?;
+        println!("  {name:<44} {:>6}", (long - short) / MEASURED_PACKETS);
+        if !keep {
+            for packets in [WARM_UP_PACKETS, total] {
+                std::fs::remove_file(profile(packets)).map_err(|error| error.to_string())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How many instructions a run of so many packets takes.
+fn measure(load: usize, packets: u64, profile: &Path) -> Result<u64, String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--quiet"])
+        .arg(format!("--callgrind-out-file={}", profile.display()))
+        .arg(program)
+        .args([INNER, &load.to_string(), &packets.to_string()])
+        .output()
+        .map_err(|error| format!("valgrind cannot be run ({error}); install it"))?;
+    if !output.status.success() {
+        return Err(format!("the run failed: {}", String::from_utf8_lossy(&output.stderr)));
+    }
+    let text = std::fs::read_to_string(profile).map_err(|error| error.to_string())?;
+    let total = text.lines().find_map(|line| line.strip_prefix("totals: "));
+    total
+        .and_then(|total| total.trim().parse().ok())
+        .ok_or_else(|| format!("{} has no totals", profile.display()))
+}
+
+const INNER: &str = "--one-run";

@@ -1,0 +1,20 @@
+//! What usrd's core costs, measured without sockets, threads or payload.
+//!
+//! [`Pair`] joins two endpoints by an in-memory queue in virtual time, which is all that the
+//! benchmarks need; [`CountingAllocator`] sees what they allocate.
+//!
+//! | run | tells |
+//! |---|---|
+//! | `cargo bench -p usrd-benches --bench core` | time per packet, with 1 and with 1,000 peers |
+//! | `cargo bench -p usrd-benches --bench instructions` | instructions per packet (needs valgrind) |
+//! | `cargo bench -p usrd-benches --bench memory` | bytes per idle peer, of 100,000 |
+//! | `cargo bench -p usrd-benches --bench structures` | the timer wheel and the receive window alone |
+//! | `cargo test -p usrd-benches` | no allocation per packet, and at most 1 KiB per idle peer |
+
+mod counting;
+mod end;
+mod link;
+mod pair;
+
+pub use counting::CountingAllocator;
+pub use pair::{Load, Pair};

@@ -1,0 +1,177 @@
+//! Two endpoints and what lies between them, in virtual time.
+
+use usrd_proto::{Config, EndpointStats, Instant, PeerId};
+
+use crate::end::End;
+use crate::link::Link;
+
+/// What is sent: a number of messages is always under way, to each peer in its turn.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    /// How many peers.
+    pub peers: u32,
+    /// How many messages are under way, to all of them together.
+    pub in_flight: u32,
+    /// Their sizes, one after the other, in bytes.
+    pub message_bytes: &'static [u64],
+}
+
+/// A sending and a receiving end, joined by two links of 100 Gbit/s with a round trip of 10 us, that
+/// mark but lose nothing. Turns are taken as a busy polling driver takes them.
+#[derive(Debug)]
+pub struct Pair {
+    load: Load,
+    sender: End,
+    receiver: End,
+    there: Link,
+    back: Link,
+    now: Instant,
+    next_size: usize,
+    next_peer: u32,
+    /// Messages under way, and how many of them to each peer.
+    in_flight: u32,
+    in_flight_to: Vec<u32>,
+}
+
+impl Pair {
+    /// Two ends that know each other and have said nothing yet.
+    pub fn new(load: Load) -> Self {
+        Self::with_config(load, &Config::default())
+    }
+
+    /// As [`new`](Self::new), with another configuration; seeds are set.
+    pub fn with_config(load: Load, config: &Config) -> Self {
+        let now = Instant::from_nanos(1_000_000);
+        let end = |seed| End::new(Config { seed, ..config.clone() }, load.peers);
+        let mut pair = Self {
+            load,
+            sender: end(1),
+            receiver: end(2),
+            there: Link::new(),
+            back: Link::new(),
+            now,
+            next_size: 0,
+            next_peer: 0,
+            in_flight: 0,
+            in_flight_to: vec![0; load.peers as usize],
+        };
+        for _ in 0..2 * load.in_flight {
+            pair.receiver.post(now, pair.longest());
+        }
+        pair
+    }
+
+    /// Submits the first messages.
+    pub fn start(&mut self) {
+        while self.in_flight < self.load.in_flight {
+            self.send();
+        }
+    }
+
+    /// Runs until `packets` more data packets have arrived. Messages that complete are followed by
+    /// others.
+    pub fn run_packets(&mut self, packets: u64) {
+        let until = self.receiver_stats().data_packets_received + packets;
+        while self.receiver_stats().data_packets_received < until {
+            self.turn();
+            self.start();
+        }
+    }
+
+    /// Sends one message to every peer, a number of them at a time, and waits for all of them.
+    pub fn greet_every_peer(&mut self) {
+        let until = self.sender.sent + u64::from(self.load.peers);
+        let mut left = self.load.peers;
+        while self.sender.sent < until {
+            while left > 0 && self.in_flight < self.load.in_flight {
+                self.send();
+                left -= 1;
+            }
+            self.turn();
+        }
+    }
+
+    /// Sends nothing new, and runs until everything has completed and `rest_ns` more have passed.
+    /// Then the links need no memory, and what is left is that of the endpoints.
+    pub fn come_to_rest(&mut self, rest_ns: u64) {
+        while self.sender.endpoint.pending_sends() > 0 {
+            self.turn();
+        }
+        let end = self.now.plus_nanos(rest_ns);
+        while self.next() < end {
+            self.turn();
+        }
+        self.now = end;
+        self.turn();
+        self.there.release();
+        self.back.release();
+    }
+
+    /// What the sending end has done.
+    pub fn sender_stats(&self) -> EndpointStats {
+        self.sender.endpoint.stats()
+    }
+
+    /// What the receiving end has done.
+    pub fn receiver_stats(&self) -> EndpointStats {
+        self.receiver.endpoint.stats()
+    }
+
+    /// Operations that have failed, at either end.
+    pub fn failed(&self) -> u64 {
+        self.sender.failed + self.receiver.failed
+    }
+
+    /// Messages that have arrived.
+    pub fn messages_received(&self) -> u64 {
+        self.receiver.received
+    }
+
+    /// The time.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Submits a message to the next peer in turn that has not its share under way already: no
+    /// peer falls behind.
+    fn send(&mut self) {
+        let share = self.load.in_flight.div_ceil(self.load.peers);
+        while self.in_flight_to[self.next_peer as usize] >= share {
+            self.next_peer = (self.next_peer + 1) % self.load.peers;
+        }
+        let sizes = self.load.message_bytes;
+        self.sender.send(self.now, PeerId(self.next_peer), sizes[self.next_size]);
+        self.in_flight_to[self.next_peer as usize] += 1;
+        self.in_flight += 1;
+        self.next_peer = (self.next_peer + 1) % self.load.peers;
+        self.next_size = (self.next_size + 1) % sizes.len();
+    }
+
+    fn turn(&mut self) {
+        let (now, len) = (self.now, self.longest());
+        self.sender.take_in(now, &mut self.back);
+        self.sender.put_out(now, &mut self.there);
+        self.sender.take_events(now, len);
+        while let Some(peer) = self.sender.completed.pop() {
+            self.in_flight -= 1;
+            self.in_flight_to[peer.0 as usize] -= 1;
+        }
+        self.receiver.take_in(now, &mut self.there);
+        self.receiver.put_out(now, &mut self.back);
+        self.receiver.take_events(now, len);
+        self.now = self.next().max(now.plus_nanos(TURN_NS));
+    }
+
+    fn next(&self) -> Instant {
+        let arrival = self.there.next_arrival().min(self.back.next_arrival());
+        arrival.min(self.sender.wakes_at()).min(self.receiver.wakes_at())
+    }
+
+    fn longest(&self) -> u64 {
+        self.load.message_bytes.iter().copied().max().unwrap_or(0)
+    }
+}
+
+/// How long a turn of a busy polling driver takes at the least: it finds about three full packets
+/// each time.
+const TURN_NS: u64 = 1_000;

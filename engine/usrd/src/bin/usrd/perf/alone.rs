@@ -1,0 +1,57 @@
+//! Both ends in this process, over UDP sockets on the loopback interface.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use usrd::Address;
+
+use super::client::Client;
+use super::measure::{self, Clients};
+use super::server::Server;
+use super::setup::Setup;
+use crate::args::PerfArgs;
+use crate::failure::Failure;
+
+/// Measures, with a second, healthy pair of ends to compare with if paths are black holes.
+pub(crate) fn run(args: &PerfArgs) -> Result<(), Failure> {
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let start = |number: u64, black_holes| -> Result<_, Failure> {
+            let mut setup = Setup::new(args, 2 * number);
+            setup.black_holes = black_holes;
+            let session = setup.session(LOCAL)?;
+            let address: Address = session.end.engine().local_address();
+            let server = Server::new(session, true, &stop);
+            let thread = scope.spawn(move || server.run(|_| {}));
+            setup.number += 1;
+            setup.pcap = (number == 0).then_some(args.pcap.as_deref()).flatten();
+            let client = (setup.session(LOCAL))
+                .and_then(|session| Client::new(session, address))
+                // Or else the scope would wait for it forever.
+                .inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
+            Ok((client, thread))
+        };
+        let (main, main_thread) = start(0, true)?;
+        let (reference, reference_thread) = if args.faults.blackhole.is_empty() {
+            (None, None)
+        } else {
+            let (client, thread) = start(1, false)?;
+            (Some(client), Some(thread))
+        };
+        let what = "both ends in this process, over the loopback interface".to_owned();
+        let result = measure::run(args, what, Clients { main, reference });
+        stop.store(true, Ordering::Relaxed);
+        for thread in [Some(main_thread), reference_thread].into_iter().flatten() {
+            let served = thread.join().map_err(|_| Failure::Run("the server panicked".into()))?;
+            // What went wrong at the client comes first: it is the cause.
+            if result.is_ok() {
+                served?;
+            }
+        }
+        result
+    })
+}
+
+/// Any port of the loopback interface.
+pub(crate) const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);

@@ -1,0 +1,331 @@
+//! One endpoint, its driver, and what is checked about both.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use usrd_proto::wire::{DATA_HEADER_BYTES, MAX_HEADER_BYTES, Packet, origin_locator};
+use usrd_proto::{
+    BufferId, BufferRange, Config, Disposition, Endpoint, EndpointStats, Event, HeaderBuffer,
+    Inbound, InboundId, Instant, PeerId, RecvFailure, RecvRequest, SendRequest, Service, Token,
+    Transmit,
+};
+
+use super::memory::{Memory, Place};
+use super::op::How;
+
+/// A message that was received.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) service: Service,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) whole_len: u64,
+    /// It came from the other endpoint, as this side knows it.
+    pub(crate) from_other: bool,
+}
+
+/// A message that has not completed.
+#[derive(Debug)]
+struct Sent {
+    bytes: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) endpoint: Endpoint,
+    /// The peer that stands for the other endpoint.
+    pub(crate) other: Option<PeerId>,
+    /// The peer that an attacker's address was given.
+    stranger: Option<PeerId>,
+    pub(crate) place_later: bool,
+    memory: Memory,
+    sent: BTreeMap<u64, Sent>,
+    placing: Vec<(InboundId, Place)>,
+    pub(crate) received: Vec<Received>,
+    /// How often a context with the other endpoint has ended.
+    pub(crate) contexts_ended: u32,
+    limits: Limits,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    peers: usize,
+    sends: usize,
+    paths: u16,
+}
+
+impl Node {
+    pub(crate) fn new(config: Config) -> Self {
+        let limits = Limits {
+            peers: config.max_peers as usize,
+            sends: config.max_pending_messages as usize,
+            paths: config.paths,
+        };
+        Self {
+            memory: Memory::new(config.bounce_bytes),
+            endpoint: Endpoint::new(config).expect("a configuration that can work"),
+            other: None,
+            stranger: None,
+            place_later: false,
+            sent: BTreeMap::new(),
+            placing: Vec::new(),
+            received: Vec::new(),
+            contexts_ended: 0,
+            limits,
+        }
+    }
+
+    /// Submits a message to the other endpoint.
+    pub(crate) fn send(&mut self, now: Instant, how: How, token: u64, bytes: Vec<u8>) {
+        if self.other.is_none() {
+            self.other = self.endpoint.add_peer(now).ok();
+        }
+        if let Some(peer) = self.other {
+            self.send_to(now, peer, how, token, bytes);
+        }
+    }
+
+    pub(crate) fn send_to_nobody(&mut self, now: Instant, how: How, token: u64, bytes: Vec<u8>) {
+        if let Ok(peer) = self.endpoint.add_peer(now) {
+            self.send_to(now, peer, how, token, bytes);
+        }
+    }
+
+    fn send_to(&mut self, now: Instant, peer: PeerId, how: How, token: u64, bytes: Vec<u8>) {
+        let len = bytes.len() as u64;
+        let request = SendRequest {
+            token: Token(token),
+            service: how.service(),
+            range: BufferRange { buffer: BufferId(token as u32), offset: 0, len },
+            level: how.level(),
+        };
+        if self.endpoint.send(now, peer, request).is_ok() {
+            self.sent.insert(token, Sent { bytes });
+        }
+    }
+
+    pub(crate) fn post(&mut self, now: Instant, token: u64, len: usize) {
+        let buffer = BufferId(token as u32);
+        let request = RecvRequest { token: Token(token), buffer, len: len as u64 };
+        if self.endpoint.post_recv(now, request).is_ok() {
+            self.memory.post(buffer.0, len);
+        }
+    }
+
+    pub(crate) fn cancel(&mut self, which: u8) {
+        let posted: Vec<u32> = self.memory.posted().collect();
+        if let Some(&buffer) = pick(&posted, which) {
+            self.endpoint.cancel_recv(Token(buffer.into()));
+        }
+    }
+
+    pub(crate) fn remove(&mut self, now: Instant, which: u8) {
+        let peers: Vec<PeerId> = self.endpoint.peers().collect();
+        let Some(&peer) = pick(&peers, which) else {
+            return;
+        };
+        self.endpoint.remove_peer(now, peer);
+        // What has happened to the peer is told while it still has its name.
+        self.take_events();
+        if self.other == Some(peer) {
+            self.other = None;
+            self.contexts_ended += 1;
+        }
+        self.stranger = self.stranger.filter(|&stranger| stranger != peer);
+    }
+
+    /// Finishes one of the placements under way.
+    pub(crate) fn placed(&mut self, now: Instant, which: u8) {
+        if !self.placing.is_empty() {
+            let (message, place) = self.placing.remove(usize::from(which) % self.placing.len());
+            self.memory.done(place);
+            self.endpoint.handle_placed(now, message);
+        }
+    }
+
+    pub(crate) fn has_placements(&self) -> bool {
+        !self.placing.is_empty()
+    }
+
+    /// Hands a datagram in. `from_other`: it comes from the other endpoint's address.
+    /// Returns what goes back to where it came from.
+    pub(crate) fn take_in(
+        &mut self,
+        now: Instant,
+        bytes: &[u8],
+        ce: bool,
+        from_other: bool,
+    ) -> Option<Vec<u8>> {
+        let head_len = match bytes.first() {
+            Some(first) if first & 0x0f == 1 => bytes.len().min(DATA_HEADER_BYTES),
+            _ => bytes.len(),
+        };
+        let head = &bytes[..head_len];
+        let address = if from_other { self.other } else { self.stranger };
+        let origin = origin_locator(head).and(address);
+        let before = self.endpoint.stats();
+        let inbound = Inbound { head, len: bytes.len(), ce, origin };
+        let handled = self.endpoint.handle_datagram(now, &inbound);
+        if let Some(peer) = handled.accepted {
+            assert_eq!(origin, None, "only an unknown sender is accepted");
+            *(if from_other { &mut self.other } else { &mut self.stranger }) = Some(peer);
+        }
+        self.check_drop(&before, handled.disposition);
+        match handled.disposition {
+            Disposition::Place(placement) => {
+                let place = self.memory.place(&placement, &bytes[DATA_HEADER_BYTES..]);
+                self.begin(now, placement.message, place);
+                None
+            }
+            Disposition::Reply(reply) => Some(reply.bytes().to_vec()),
+            Disposition::Consumed | Disposition::Dropped(_) => None,
+        }
+    }
+
+    fn begin(&mut self, now: Instant, message: InboundId, place: Place) {
+        if self.place_later && self.placing.len() < MAX_PLACING {
+            self.placing.push((message, place));
+        } else {
+            self.memory.done(place);
+            self.endpoint.handle_placed(now, message);
+        }
+    }
+
+    /// A drop is counted, under its reason, and changes no other counter.
+    fn check_drop(&self, before: &EndpointStats, disposition: Disposition) {
+        let after = self.endpoint.stats();
+        let mut expected = match disposition {
+            // A refused packet may have been marked all the same.
+            Disposition::Dropped(_) => {
+                EndpointStats { ce_marks_received: after.ce_marks_received, ..*before }
+            }
+            Disposition::Reply(_) => *before,
+            Disposition::Place(_) | Disposition::Consumed => {
+                assert_eq!(after.drops, before.drops, "nothing was dropped");
+                return;
+            }
+        };
+        match disposition {
+            Disposition::Dropped(reason) => expected.drops[reason.index()] += 1,
+            _ => expected.drops[usrd_proto::DropReason::UnknownContext.index()] += 1,
+        }
+        assert_eq!(after, expected, "{disposition:?} changes a counter, and nothing else");
+    }
+
+    /// One turn of a driver. Returns the datagrams for the other endpoint.
+    pub(crate) fn turn(&mut self, now: Instant) -> Vec<Vec<u8>> {
+        let mut datagrams = Vec::new();
+        let mut turns = 0;
+        loop {
+            if self.endpoint.poll_timeout().is_some_and(|at| at <= now) {
+                self.endpoint.handle_timeout(now);
+            }
+            while let Some(copy) = self.endpoint.poll_copy() {
+                let place = self.memory.copy(&copy);
+                self.begin(now, copy.message, place);
+            }
+            self.transmit(now, &mut datagrams);
+            self.take_events();
+            if self.endpoint.poll_timeout().is_none_or(|at| at > now) {
+                break;
+            }
+            turns += 1;
+            assert!(turns < 16, "time stands still at {now:?}: {:?}", self.endpoint.poll_timeout());
+        }
+        self.check_bounds();
+        datagrams
+    }
+
+    fn transmit(&mut self, now: Instant, datagrams: &mut Vec<Vec<u8>>) {
+        let mut header: HeaderBuffer = [0; MAX_HEADER_BYTES];
+        let mut count = 0;
+        while let Some(transmit) = self.endpoint.poll_transmit(now, &mut header) {
+            count += 1;
+            assert!(count <= MAX_TRANSMITS, "a window's worth at most");
+            let bytes = self.gather(&transmit, &header);
+            if Some(transmit.peer) == self.other {
+                datagrams.push(bytes);
+            }
+        }
+    }
+
+    /// The datagram's bytes. Payload is only ever read from a buffer that the core still has.
+    fn gather(&self, transmit: &Transmit, header: &HeaderBuffer) -> Vec<u8> {
+        assert!(u16::from(transmit.path.0) < self.limits.paths, "a path that there is");
+        let mut bytes = header[..transmit.header_len].to_vec();
+        if let Some(range) = transmit.payload {
+            let sent = &self.sent.get(&range.buffer.0.into()).expect("a buffer not given back");
+            let (start, end) = (range.offset as usize, (range.offset + range.len) as usize);
+            bytes.extend_from_slice(&sent.bytes[start..end]);
+        }
+        assert_eq!(bytes.len(), transmit.len());
+        Packet::decode(&bytes, bytes.len()).expect("the core sends valid packets");
+        bytes
+    }
+
+    fn take_events(&mut self) {
+        while let Some(event) = self.endpoint.poll_event() {
+            match event {
+                Event::SendCompleted { token, .. } => {
+                    self.sent.remove(&token.0).expect("a send completes once");
+                }
+                Event::RecvCompleted { token, peer, service, len, result } => {
+                    self.take_received(token, peer, service, len, result);
+                }
+                Event::RecvCancelled { token } => {
+                    self.memory.take(token.0 as u32);
+                }
+                Event::BounceFreed { bounce } => self.memory.free_bounce(bounce),
+                Event::PeerDown { peer, .. } => {
+                    self.contexts_ended += u32::from(Some(peer) == self.other);
+                }
+                Event::PathChanged { path, .. } => {
+                    assert!(u16::from(path.0) < self.limits.paths, "a path that there is");
+                }
+                Event::PeerUp { .. } => {}
+            }
+        }
+    }
+
+    fn take_received(
+        &mut self,
+        token: Token,
+        peer: PeerId,
+        service: Service,
+        len: u64,
+        result: Result<(), RecvFailure>,
+    ) {
+        let mut area = self.memory.take(token.0 as u32);
+        assert!(len <= area.bytes.len() as u64, "no more than fits");
+        let whole_len = match result {
+            Ok(()) => len,
+            Err(RecvFailure::Truncated { message_len }) => {
+                assert_eq!(len, area.bytes.len() as u64, "a full buffer");
+                assert!(message_len > len, "more than fits");
+                message_len
+            }
+            Err(RecvFailure::Aborted(_)) => return,
+        };
+        area.bytes.truncate(len as usize);
+        let from_other = Some(peer) == self.other;
+        self.received.push(Received { service, bytes: area.bytes, whole_len, from_other });
+    }
+
+    fn check_bounds(&self) {
+        self.memory.check_bounces();
+        assert_eq!(self.endpoint.pending_sends(), self.sent.len());
+        assert!(self.sent.len() <= self.limits.sends);
+        assert!(self.endpoint.posted_receives() <= self.memory.posted_count());
+        let peers: BTreeSet<PeerId> = self.endpoint.peers().collect();
+        assert!(peers.len() <= self.limits.peers);
+        assert!(self.other.is_none_or(|peer| peers.contains(&peer)));
+    }
+}
+
+/// The one of `items` that `which` names, if there is any.
+pub(crate) fn pick<T>(items: &[T], which: u8) -> Option<&T> {
+    items.get(usize::from(which).checked_rem(items.len())?)
+}
+
+/// Placements under way at a time; more finish at once.
+const MAX_PLACING: usize = 64;
+/// Far more than all windows together can hold.
+const MAX_TRANSMITS: usize = 10_000;
