@@ -1,8 +1,8 @@
 //! One end: an endpoint, and the least that a driver does for it.
 
 use usrd_proto::{
-    BufferId, BufferRange, CompletionLevel, Config, Disposition, Endpoint, Event, HeaderBuffer,
-    Inbound, Instant, PeerId, RecvRequest, SendRequest, Service, Token, wire,
+    BufferId, BufferRange, CompletionLevel, Config, Disposition, Endpoint, Event, Inbound, Instant,
+    PeerId, RecvRequest, SendRequest, Service, Token, wire,
 };
 
 use crate::link::Link;
@@ -16,7 +16,6 @@ pub(crate) struct End {
     pub(crate) failed: u64,
     /// The peers whose messages have completed, one entry each.
     pub(crate) completed: Vec<PeerId>,
-    header: HeaderBuffer,
 }
 
 impl End {
@@ -25,14 +24,7 @@ impl End {
         for _ in 0..peers {
             endpoint.add_peer(Instant::ZERO).expect("room for the peers");
         }
-        Self {
-            endpoint,
-            sent: 0,
-            received: 0,
-            failed: 0,
-            completed: Vec::with_capacity(COMPLETED),
-            header: [0; wire::MAX_HEADER_BYTES],
-        }
+        Self { endpoint, sent: 0, received: 0, failed: 0, completed: Vec::with_capacity(COMPLETED) }
     }
 
     pub(crate) fn post(&mut self, now: Instant, len: u64) {
@@ -72,8 +64,8 @@ impl End {
         if self.endpoint.poll_timeout().is_some_and(|at| at <= now) {
             self.endpoint.handle_timeout(now);
         }
-        while let Some(transmit) = self.endpoint.poll_transmit(now, &mut self.header) {
-            link.send(now, &transmit, &self.header);
+        while let Some(transmit) = self.endpoint.poll_transmit(now, link.next_header()) {
+            link.send(now, &transmit);
         }
     }
 

@@ -42,6 +42,7 @@ pub mod time;
 pub mod timer;
 pub mod wire;
 
+mod lazy;
 mod message;
 mod peer;
 mod send_window;

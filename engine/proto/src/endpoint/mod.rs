@@ -31,6 +31,7 @@ mod receive;
 mod timeout;
 mod transmit;
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -56,7 +57,8 @@ pub use commands::{MAX_MESSAGE_BYTES, RecvRequest, SendRequest};
 #[derive(Debug)]
 pub struct Endpoint {
     shared: Shared,
-    peers: Slab<Peer>,
+    /// Boxed, so that a table that grows moves pointers and not peers.
+    peers: Slab<Box<Peer>>,
     inbound: Slab<InMessage>,
     matcher: Matcher,
     copies: VecDeque<BounceCopy>,

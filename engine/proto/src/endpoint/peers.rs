@@ -1,5 +1,7 @@
 //! Contexts begin and end. Rules O1 to O6.
 
+use alloc::boxed::Box;
+
 use super::Endpoint;
 use crate::boundary::{Event, PeerFailure, RecvFailure};
 use crate::ids::PeerId;
@@ -18,14 +20,8 @@ impl Endpoint {
         let id = PeerId(index);
         let context = Context::new(self.next_context_id(index), self.random_incarnation());
         let path = self.random_path();
-        self.peers.insert(Peer::new(
-            id,
-            context,
-            &self.shared.config,
-            &self.shared.times,
-            path,
-            now,
-        ));
+        let peer = Peer::new(id, context, &self.shared.config, &self.shared.times, path, now);
+        self.peers.insert(Box::new(peer));
         Some(id)
     }
 

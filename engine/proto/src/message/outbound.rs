@@ -4,6 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::ids::{BufferRange, CompletionLevel, PeerId, Service, Token};
+use crate::lazy::Lazy;
 use crate::wire::Op;
 
 /// A message that was submitted and has not completed.
@@ -59,7 +60,7 @@ impl OutMessage {
 pub(crate) struct SendQueue {
     ready: VecDeque<u32>,
     /// Refused by the receiver for now.
-    parked: Vec<u32>,
+    parked: Lazy<Vec<u32>>,
 }
 
 impl SendQueue {
@@ -82,19 +83,19 @@ impl SendQueue {
     pub(crate) fn park(&mut self, message: u32) {
         if let Some(at) = self.ready.iter().position(|&key| key == message) {
             self.ready.remove(at);
-            self.parked.push(message);
+            self.parked.or_default().push(message);
         }
     }
 
     /// Puts the parked messages back in front, as they were submitted earlier.
     pub(crate) fn unpark(&mut self) {
-        while let Some(message) = self.parked.pop() {
+        while let Some(message) = self.parked.get_mut().and_then(Vec::pop) {
             self.ready.push_front(message);
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.ready.is_empty() && self.parked.is_empty()
+        self.ready.is_empty() && self.parked.get().is_none_or(Vec::is_empty)
     }
 
     pub(crate) fn release_idle(&mut self) {

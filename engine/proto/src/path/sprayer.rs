@@ -8,6 +8,7 @@
 
 use super::PathTable;
 use crate::config::SprayPolicy;
+use crate::lazy::Lazy;
 
 /// See the module's head.
 #[derive(Debug)]
@@ -18,11 +19,11 @@ pub(crate) struct Sprayer {
     current: u8,
     cursor: u8,
     control: u8,
-    clean: CleanPaths,
+    clean: Lazy<CleanPaths>,
 }
 
 /// The paths of clean ACKs that wait to be used again, oldest first; the oldest gives way.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct CleanPaths {
     ring: [u8; CLEAN_PATHS],
     head: u8,
@@ -44,7 +45,7 @@ impl Sprayer {
             current: first,
             cursor: first,
             control: first,
-            clean: CleanPaths { ring: [0; CLEAN_PATHS], head: 0, len: 0 },
+            clean: Lazy::default(),
         }
     }
 
@@ -100,13 +101,18 @@ impl Sprayer {
     #[inline]
     pub(crate) fn on_clean(&mut self, path: u8) {
         if matches!(self.policy, SprayPolicy::Reps | SprayPolicy::Hybrid) {
-            self.clean.push(path);
+            self.clean.or_default().push(path);
         }
     }
 
     /// The train is over: the device has sent what it had, or the path is not wanted any more.
     pub(crate) fn end_train(&mut self) {
         self.left_in_train = 0;
+    }
+
+    /// Gives back what only a busy peer needs.
+    pub(crate) fn release_idle(&mut self) {
+        self.clean.release();
     }
 
     fn usable(&self, paths: &PathTable, path: u8) -> bool {
@@ -129,7 +135,7 @@ impl Sprayer {
     }
 
     fn recycle(&mut self, paths: &mut PathTable, accept: Accept) -> u8 {
-        while let Some(path) = self.clean.pop() {
+        while let Some(path) = self.clean.get_mut().and_then(CleanPaths::pop) {
             if self.usable(paths, path) {
                 return path;
             }

@@ -16,6 +16,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::config::Config;
+use crate::lazy::Lazy;
 use crate::psn::Psn;
 use crate::recv_window::{Admission, RecvWindow};
 use crate::shared::Shared;
@@ -35,11 +36,11 @@ pub(crate) struct Receiver {
     paths: PathArrivals,
     acknowledger: Acknowledger,
     /// Messages of which some packets are missing, by their id.
-    messages: HashMap<u32, u32, FixedState>,
+    messages: Lazy<HashMap<u32, u32, FixedState>>,
     /// The message that the last packet was part of: most packets follow one of their own.
     last: Option<(u32, u32)>,
     pub order: OrderStage,
-    nacks: VecDeque<Nack>,
+    nacks: Lazy<VecDeque<Nack>>,
 }
 
 /// Whether a data packet is to be taken.
@@ -57,10 +58,10 @@ impl Receiver {
             window: RecvWindow::new(config.recv_window_packets.into()),
             paths: PathArrivals::default(),
             acknowledger: Acknowledger::default(),
-            messages: HashMap::with_hasher(FixedState::default()),
+            messages: Lazy::default(),
             last: None,
             order: OrderStage::default(),
-            nacks: VecDeque::new(),
+            nacks: Lazy::default(),
         }
     }
 
@@ -110,11 +111,11 @@ impl Receiver {
 
     /// Refuses a packet that [`admit`](Self::admit) called new.
     pub(crate) fn refuse(&mut self, nack: Nack) {
-        self.nacks.push_back(nack);
+        self.nacks.or_default().push_back(nack);
     }
 
     pub(crate) fn next_nack(&mut self) -> Option<Nack> {
-        self.nacks.pop_front()
+        self.nacks.get_mut()?.pop_front()
     }
 
     /// A path is asked whether it lives: the ACK is the answer.
@@ -130,7 +131,7 @@ impl Receiver {
         match self.last {
             Some((last_id, key)) if last_id == id => Some(key),
             _ => {
-                let key = *self.messages.get(&id)?;
+                let key = *self.messages.get()?.get(&id)?;
                 self.last = Some((id, key));
                 Some(key)
             }
@@ -138,19 +139,21 @@ impl Receiver {
     }
 
     pub(crate) fn begin_message(&mut self, id: u32, key: u32) {
-        self.messages.insert(id, key);
+        self.messages.or_default().insert(id, key);
         self.last = Some((id, key));
     }
 
     /// All of its packets have arrived.
     pub(crate) fn end_message(&mut self, id: u32) {
-        self.messages.remove(&id);
+        if let Some(messages) = self.messages.get_mut() {
+            messages.remove(&id);
+        }
         self.last = None;
     }
 
     /// Whether a message has begun to arrive and is not complete.
     pub(crate) fn is_receiving(&self) -> bool {
-        !self.messages.is_empty()
+        self.messages.get().is_some_and(|messages| !messages.is_empty())
     }
 
     /// When an ACK has to leave.
@@ -160,7 +163,7 @@ impl Receiver {
     }
 
     pub(crate) fn has_nacks(&self) -> bool {
-        !self.nacks.is_empty()
+        self.nacks.get().is_some_and(|nacks| !nacks.is_empty())
     }
 
     /// The first PSN that is not acceptable, if the sender may have `packets` under way.
@@ -177,8 +180,8 @@ impl Receiver {
 
     pub(crate) fn is_idle(&self) -> bool {
         !self.window.has_gap()
-            && self.messages.is_empty()
-            && self.nacks.is_empty()
+            && !self.is_receiving()
+            && !self.has_nacks()
             && self.acknowledger.due() == Instant::NEVER
             && self.order.is_idle()
     }
@@ -187,8 +190,8 @@ impl Receiver {
     pub(crate) fn release_idle(&mut self) {
         self.window.release_idle();
         self.paths.release_idle();
-        self.nacks = VecDeque::new();
-        self.messages = HashMap::with_hasher(FixedState::default());
+        self.nacks.release();
+        self.messages.release();
         self.order.release_idle();
     }
 }

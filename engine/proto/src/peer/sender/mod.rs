@@ -186,6 +186,7 @@ impl Sender {
         self.queue.release_idle();
         self.datagrams.release_idle();
         self.paths.release_idle();
+        self.sprayer.release_idle();
         self.pace.release_idle();
         self.recovery.release_idle();
         self.reports.release_idle();

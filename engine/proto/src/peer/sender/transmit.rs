@@ -4,6 +4,7 @@ use alloc::collections::VecDeque;
 
 use super::{Sender, wire_bytes};
 use crate::config::Config;
+use crate::lazy::Lazy;
 use crate::psn::{PathSeq, Psn};
 use crate::send_window::{SentPacket, SentState};
 use crate::shared::Shared;
@@ -25,20 +26,25 @@ pub(crate) struct DataPacket {
 
 /// UD messages: sent as they come, and forgotten.
 #[derive(Debug, Default)]
-pub(super) struct Datagrams(VecDeque<u32>);
+pub(super) struct Datagrams(Lazy<VecDeque<u32>>);
 
 impl Datagrams {
     pub(super) fn push(&mut self, message: u32) {
-        self.0.push_back(message);
+        self.0.or_default().push_back(message);
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Option<u32> {
+        self.0.get_mut()?.pop_front()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.get().is_none_or(VecDeque::is_empty)
     }
 
     pub(super) fn release_idle(&mut self) {
         if self.is_empty() {
-            *self = Self::default();
+            self.0.release();
         }
     }
 }
@@ -46,7 +52,7 @@ impl Datagrams {
 impl Sender {
     /// The next packet, or `None` until an ACK, a timer or a command changes something.
     pub(crate) fn next_packet(&mut self, now: Instant, shared: &mut Shared) -> Option<DataPacket> {
-        if let Some(message) = self.datagrams.0.pop_front() {
+        if let Some(message) = self.datagrams.pop() {
             return Some(self.next_datagram(message, shared));
         }
         if let Some(packet) = self.next_lost(now, shared) {
