@@ -6,7 +6,8 @@
 //! that is the same whenever the same thing happened.
 //!
 //! ```text
-//!  scenario/   the TOML file: shape, units, validation, workloads, core options
+//!  scenario/   the TOML file: shape, units, validation, core options
+//!  workload/   who sends what to whom: patterns, and what waits for what
 //!  event       what happens when; the queue
 //!  fabric/     packets (arena), links (queue, ECN, faults), the switch
 //!  host/       drives one endpoint; `Transport` is what it sees of it
@@ -29,6 +30,7 @@ pub mod simulation;
 pub mod time;
 pub mod traffic;
 pub mod units;
+pub mod workload;
 pub mod world;
 
 pub use report::{Report, Status};

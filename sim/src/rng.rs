@@ -4,6 +4,7 @@
 use rand::RngExt;
 use rand_pcg::Pcg64;
 
+use crate::time::Time;
 use crate::units::{Probability, RANDOM_BITS};
 
 /// Who draws. The numbers are part of every digest: never reuse one.
@@ -46,6 +47,16 @@ impl Stream {
     /// Evenly from 0 to `bound - 1`; 0 if `bound` is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.bits()) * u128::from(bound)) >> 64) as u64
+    }
+
+    /// Evenly from 0 to 1, without 1.
+    pub fn unit(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// A time from an exponential distribution: the gap to the next of events that come at random.
+    pub fn exponential(&mut self, mean: Time) -> Time {
+        Time::from_ps((-(1.0 - self.unit()).ln() * mean.as_ps() as f64) as u64)
     }
 
     /// Whether something of this probability happens. What is impossible draws nothing.
@@ -91,5 +102,8 @@ mod tests {
         assert!(!stream.happens(Chance::default()));
         assert!(stream.happens(Chance::from(Probability::new(1.0).unwrap())));
         assert!((0..1_000).all(|_| stream.below(3) < 3));
+        let sum: f64 =
+            (0..10_000).map(|_| stream.exponential(Time::from_ns(5)).as_ps() as f64).sum();
+        assert!((4_800.0..5_200.0).contains(&(sum / 10_000.0)), "{sum}");
     }
 }

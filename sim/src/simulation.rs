@@ -1,5 +1,6 @@
 //! A run: takes events off the queue and hands them to the network or to a host, until all is done.
 
+use std::collections::HashSet;
 use std::time::Instant as WallClock;
 
 use usrd_proto::{Config, ConfigError, Endpoint};
@@ -9,9 +10,10 @@ use crate::event::Event;
 use crate::host::{Expected, Host, Transport};
 use crate::report::Report;
 use crate::rng::{Component, Stream};
-use crate::scenario::{Faults, FlowSpec, Scenario};
+use crate::scenario::{Faults, Scenario};
 use crate::time::Time;
 use crate::units::Probability;
+use crate::workload::Plan;
 use crate::world::World;
 
 /// One run of a scenario.
@@ -38,15 +40,15 @@ impl<T: Transport> Simulation<T> {
         mut make: impl FnMut(u32, Config) -> Result<T, E>,
     ) -> Result<Self, E> {
         let count = scenario.topology.hosts;
-        let flows = scenario.workload.flows(count, seed);
-        let expected = expectations(count, &flows);
+        let plan = scenario.plan(seed);
+        let expected = expectations(scenario, &plan);
         let ahead = scenario.workload.receives_ahead();
         let host = |id: u32| {
             let transport = make(id, host_config(scenario, seed, id))?;
             Ok(Host::new(id, transport, count, expected[id as usize], ahead))
         };
         let hosts = (0..count).map(host).collect::<Result<_, E>>()?;
-        let world = World::new(scenario, seed, &flows);
+        let world = World::new(scenario, seed, &plan);
         Ok(Self { scenario: scenario.clone(), seed, world, hosts })
     }
 
@@ -65,7 +67,9 @@ impl<T: Transport> Simulation<T> {
             host.start(&mut self.world);
         }
         for (flow, state) in (0..).zip(self.world.traffic.flows()) {
-            self.world.queue.schedule(state.spec.start, Event::FlowStart { flow });
+            if state.began_at < Time::NEVER {
+                self.world.queue.schedule(state.began_at, Event::FlowStart { flow });
+            }
         }
     }
 
@@ -124,14 +128,18 @@ impl<T: Transport> Simulation<T> {
     }
 }
 
-/// What each host will receive.
-fn expectations(hosts: u32, flows: &[FlowSpec]) -> Vec<Expected> {
-    let mut expected = vec![Expected::default(); hosts as usize];
-    for flow in flows {
+/// What each host will receive. Flows of a chain come one after the other, so the chains between
+/// two hosts count as one flow.
+fn expectations(scenario: &Scenario, plan: &Plan) -> Vec<Expected> {
+    let mut expected = vec![Expected::default(); scenario.topology.hosts as usize];
+    let waiting: HashSet<u32> = plan.causes.iter().map(|cause| cause.flow).collect();
+    let mut chains = HashSet::new();
+    for (number, flow) in (0..).zip(&plan.flows) {
         let host = &mut expected[flow.dst as usize];
         host.messages += u64::from(flow.messages);
         host.largest = host.largest.max(flow.size);
-        host.flows += 1;
+        let counts = !waiting.contains(&number) || chains.insert((flow.src, flow.dst));
+        host.flows += u64::from(counts);
     }
     expected
 }

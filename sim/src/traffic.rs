@@ -3,8 +3,9 @@
 
 use usrd_proto::wire::DATA_HEADER_BYTES;
 
-use crate::scenario::{FlowSpec, Scenario, ServiceKey};
+use crate::scenario::{Scenario, ServiceKey};
 use crate::time::Time;
+use crate::workload::{FlowSpec, Moment, Plan};
 
 /// Names a message in the whole run. It is also the send's token and buffer, so that every payload
 /// range says whose it is.
@@ -15,6 +16,12 @@ pub type MessageId = u32;
 pub struct Flow {
     /// What it is.
     pub spec: FlowSpec,
+    /// When it began, or will begin; `NEVER` while it waits for other flows.
+    pub began_at: Time,
+    /// How many flows it still waits for.
+    waits_for: u32,
+    /// The job that it is part of.
+    pub job: Option<u32>,
     /// The first of its messages; the others follow.
     pub first_message: MessageId,
     /// Messages handed to the sender's endpoint.
@@ -52,16 +59,55 @@ pub struct Traffic {
     /// The flow of each message.
     owners: Vec<u32>,
     open: usize,
+    followers: Followers,
+    progress_at: Time,
+}
+
+/// Which flows wait for which, by the flow that they wait for.
+#[derive(Debug)]
+struct Followers {
+    /// Where the followers of each flow start in `list`; one more at the end.
+    starts: Vec<u32>,
+    /// (the flow that waits, for which end).
+    list: Vec<(u32, Moment)>,
+}
+
+impl Followers {
+    fn new(plan: &Plan) -> Self {
+        let mut starts = vec![0u32; plan.flows.len() + 1];
+        for cause in &plan.causes {
+            starts[cause.after as usize + 1] += 1;
+        }
+        for flow in 0..plan.flows.len() {
+            starts[flow + 1] += starts[flow];
+        }
+        let mut next = starts.clone();
+        let mut list = vec![(0, Moment::Sent); plan.causes.len()];
+        for &cause in &plan.causes {
+            let place = &mut next[cause.after as usize];
+            list[*place as usize] = (cause.flow, plan.moment(cause).unwrap_or(Moment::Sent));
+            *place += 1;
+        }
+        Self { starts, list }
+    }
+
+    fn of(&self, flow: u32) -> &[(u32, Moment)] {
+        let flow = flow as usize;
+        &self.list[self.starts[flow] as usize..self.starts[flow + 1] as usize]
+    }
 }
 
 impl Traffic {
     /// Flows that have not begun.
-    pub fn new(specs: &[FlowSpec]) -> Self {
+    pub fn new(plan: &Plan) -> Self {
         let mut owners = Vec::new();
-        let mut flows = Vec::with_capacity(specs.len());
-        for (number, &spec) in specs.iter().enumerate() {
+        let mut flows = Vec::with_capacity(plan.flows.len());
+        for (number, &spec) in plan.flows.iter().enumerate() {
             flows.push(Flow {
                 spec,
+                began_at: spec.start,
+                waits_for: 0,
+                job: plan.jobs[number],
                 first_message: owners.len() as MessageId,
                 submitted: 0,
                 completed: 0,
@@ -75,7 +121,17 @@ impl Traffic {
             });
             owners.resize(owners.len() + spec.messages as usize, number as u32);
         }
-        Self { open: flows.len(), flows, owners }
+        for cause in &plan.causes {
+            let flow = &mut flows[cause.flow as usize];
+            (flow.began_at, flow.waits_for) = (Time::NEVER, flow.waits_for + 1);
+        }
+        Self {
+            open: flows.len(),
+            flows,
+            owners,
+            followers: Followers::new(plan),
+            progress_at: Time::ZERO,
+        }
     }
 
     /// All flows, by number.
@@ -120,29 +176,62 @@ impl Traffic {
         Some(flow.first_message + flow.submitted - 1)
     }
 
-    /// The sender's endpoint is done with a message.
-    pub fn completed(&mut self, now: Time, message: MessageId, well: bool) {
-        self.advance(message, |flow| {
+    /// When a message was last sent or received in full.
+    pub fn progress_at(&self) -> Time {
+        self.progress_at
+    }
+
+    /// The sender's endpoint is done with a message. Flows that waited for that are appended to
+    /// `ready`.
+    pub fn completed(&mut self, now: Time, message: MessageId, well: bool, ready: &mut Vec<u32>) {
+        self.advance(now, message, |flow| {
             flow.completed += 1;
             flow.failed += u32::from(!well);
             flow.sent_at = now;
         });
+        let flow = self.flow_of(message);
+        let state = &self.flows[flow as usize];
+        if state.completed == state.spec.messages {
+            self.release(now, flow, Moment::Sent, ready);
+        }
     }
 
-    /// The receiver's endpoint has delivered a message.
-    pub fn received(&mut self, now: Time, message: MessageId) {
-        self.advance(message, |flow| {
+    /// The receiver's endpoint has delivered a message; `ready` as above.
+    pub fn received(&mut self, now: Time, message: MessageId, ready: &mut Vec<u32>) {
+        self.advance(now, message, |flow| {
             flow.received += 1;
             flow.received_at = now;
         });
+        let flow = self.flow_of(message);
+        let state = &self.flows[flow as usize];
+        if state.received == state.spec.messages {
+            self.release(now, flow, Moment::Received, ready);
+        }
     }
 
-    fn advance(&mut self, message: MessageId, step: impl FnOnce(&mut Flow)) {
+    fn advance(&mut self, now: Time, message: MessageId, step: impl FnOnce(&mut Flow)) {
+        self.progress_at = now;
         let flow = self.of_message(message);
         let before = flow.is_done();
         step(flow);
         let after = flow.is_done();
         self.open -= usize::from(after && !before);
+    }
+
+    /// One end of a flow is done: those that waited for just that, and for nothing else, are ready.
+    fn release(&mut self, now: Time, flow: u32, moment: Moment, ready: &mut Vec<u32>) {
+        let Self { flows, followers, .. } = self;
+        for &(follower, at) in followers.of(flow) {
+            if at != moment {
+                continue;
+            }
+            let state = &mut flows[follower as usize];
+            state.waits_for -= 1;
+            if state.waits_for == 0 {
+                state.began_at = now + state.spec.start;
+                ready.push(follower);
+            }
+        }
     }
 }
 
@@ -168,16 +257,19 @@ pub fn ideal_sender_fct(scenario: &Scenario, spec: &FlowSpec) -> Time {
     ideal_receiver_fct(scenario, spec) + (scenario.least_rtt() - forth)
 }
 
-/// The least time in which the network can carry all flows: its busiest host link never idles.
-pub fn ideal_span(scenario: &Scenario, specs: &[FlowSpec]) -> Time {
+/// The least time in which the network can carry all flows: its busiest host link never idles, and
+/// no chain of flows that wait for each other is faster than its links are one by one.
+pub fn ideal_span(scenario: &Scenario, plan: &Plan) -> Time {
     let hosts = scenario.topology.hosts as usize;
     let (mut sent, mut received) = (vec![0u64; hosts], vec![0u64; hosts]);
+    let sender_fct = |spec: &FlowSpec| ideal_sender_fct(scenario, spec);
+    let starts = plan.earliest_starts(sender_fct, |spec| ideal_receiver_fct(scenario, spec));
     let mut longest = Time::ZERO;
-    for spec in specs {
+    for (spec, &start) in plan.flows.iter().zip(&starts) {
         let bytes = wire_bytes(scenario, spec);
         sent[spec.src as usize] += bytes;
         received[spec.dst as usize] += bytes;
-        longest = longest.max(spec.start + ideal_sender_fct(scenario, spec));
+        longest = longest.max(start + sender_fct(spec));
     }
     let busiest = sent.into_iter().chain(received).max().unwrap_or(0);
     longest.max(scenario.links.rate.time_for(busiest) + scenario.least_rtt())

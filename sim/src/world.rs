@@ -6,11 +6,12 @@ use usrd_proto::{CompletionLevel, Placement};
 
 use crate::check::Checkers;
 use crate::digest::{Digest, Kind};
-use crate::event::EventQueue;
+use crate::event::{Event, EventQueue};
 use crate::fabric::{Fabric, PacketId, Step};
-use crate::scenario::{FlowSpec, Scenario};
+use crate::scenario::Scenario;
 use crate::time::Time;
-use crate::traffic::Traffic;
+use crate::traffic::{MessageId, Traffic};
+use crate::workload::Plan;
 
 /// Everything in a run except the hosts.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub struct World {
     pub placements: Slab<PendingPlacement>,
     /// What all hosts are like.
     pub options: HostSettings,
+    /// Flows that a step has made ready.
+    ready: Vec<u32>,
 }
 
 /// A placement that takes its time.
@@ -57,8 +60,8 @@ pub struct HostSettings {
 
 impl World {
     /// The start of a run.
-    pub fn new(scenario: &Scenario, seed: u64, flows: &[FlowSpec]) -> Self {
-        let traffic = Traffic::new(flows);
+    pub fn new(scenario: &Scenario, seed: u64, plan: &Plan) -> Self {
+        let traffic = Traffic::new(plan);
         Self {
             now: Time::ZERO,
             queue: EventQueue::default(),
@@ -67,6 +70,7 @@ impl World {
             traffic,
             digest: Digest::default(),
             placements: Slab::new(),
+            ready: Vec::new(),
             options: HostSettings {
                 placement_delay: scenario.host.placement_delay,
                 nic_packets: scenario.host.nic_packets,
@@ -91,6 +95,25 @@ impl World {
     ) -> R {
         let mut cx = Step { now: self.now, queue: &mut self.queue, digest: &mut self.digest };
         step(&mut self.fabric, &mut cx)
+    }
+
+    /// A sender's endpoint is done with a message.
+    pub(crate) fn message_sent(&mut self, message: MessageId, well: bool) {
+        self.traffic.completed(self.now, message, well, &mut self.ready);
+        self.begin_ready();
+    }
+
+    /// A receiver's endpoint has delivered a message.
+    pub(crate) fn message_received(&mut self, message: MessageId) {
+        self.traffic.received(self.now, message, &mut self.ready);
+        self.begin_ready();
+    }
+
+    fn begin_ready(&mut self) {
+        for flow in self.ready.drain(..) {
+            let start = self.traffic.flows()[flow as usize].began_at;
+            self.queue.schedule(start, Event::FlowStart { flow });
+        }
     }
 
     /// A packet reached a host that had its payload already. The network's own copies and their

@@ -48,7 +48,9 @@ const BAD: &[(&str, &str, usize, &str)] = &[
     ("src = 0", "src = 1", 16, "does not send to itself"),
     ("\"10kB\"", "\"0B\"", 16, "workload.pairs[0].size: a message has"),
     ("\"10kB\"", "\"10kB\", service = \"ud\"", 16, "a UD message is one packet"),
-    ("kind = \"pairs\"", "kind = \"incast\"", 15, "workload.pairs: means nothing to \"incast\""),
+    ("kind = \"pairs\"", "kind = \"incast\"", 13, "workload.size: is missing; \"incast\" needs it"),
+    ("kind = \"pairs\"", "kind = \"trace\"", 13, "workload.file: is missing"),
+    ("src = 0", "after = [0], src = 0", 16, "workload.pairs[0].after: flow 0 can only wait for"),
     ("kind = \"pairs\"", "kind = \"pairs\"\nsize = \"1B\"", 15, "means nothing to \"pairs\""),
     ("\"10ms\"", "\"1us\"", 2, "end: is too short: an ideal network needs"),
 ];

@@ -6,8 +6,9 @@
 //! up to H(size) - H(0), and nothing else does (but for one chance in 2^64).
 
 use super::Piece;
-use crate::scenario::{FlowSpec, ServiceKey};
+use crate::scenario::ServiceKey;
 use crate::traffic::{MessageId, Traffic};
+use crate::workload::FlowSpec;
 
 /// What has become of every message.
 #[derive(Debug)]
@@ -117,6 +118,7 @@ const STEP: u64 = 0x243f_6a88_85a3_08d3;
 mod tests {
     use super::*;
     use crate::time::Time;
+    use crate::workload::Plan;
 
     const SPEC: FlowSpec = FlowSpec {
         src: 0,
@@ -128,7 +130,7 @@ mod tests {
     };
 
     fn checker() -> ExactlyOnce {
-        ExactlyOnce::new(&Traffic::new(&[SPEC]))
+        ExactlyOnce::new(&Traffic::new(&Plan::of(&[SPEC])))
     }
 
     fn place(checker: &mut ExactlyOnce, offset: u64, len: u64) -> Result<(), String> {

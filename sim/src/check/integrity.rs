@@ -2,8 +2,8 @@
 //! position (which stretch of whose buffer went where); byte by byte if bytes are carried.
 
 use super::Piece;
-use crate::scenario::FlowSpec;
 use crate::traffic::MessageId;
+use crate::workload::FlowSpec;
 
 /// Where a message starts in its send buffer. Not at 0, so that an offset which is taken from the
 /// wrong start shows.

@@ -3,8 +3,9 @@
 
 use std::collections::HashMap;
 
-use crate::scenario::{FlowSpec, ServiceKey};
+use crate::scenario::ServiceKey;
 use crate::traffic::{MessageId, Traffic};
+use crate::workload::FlowSpec;
 
 /// Submitted and delivered so far, per pair of hosts.
 #[derive(Debug)]
@@ -74,6 +75,7 @@ impl Order {
 mod tests {
     use super::*;
     use crate::time::Time;
+    use crate::workload::Plan;
 
     #[test]
     fn flows_between_the_same_hosts_share_an_order() {
@@ -85,7 +87,7 @@ mod tests {
             service: ServiceKey::Rd,
             start: Time::ZERO,
         };
-        let mut order = Order::new(&Traffic::new(&[spec, spec]));
+        let mut order = Order::new(&Traffic::new(&Plan::of(&[spec, spec])));
         for (flow, message) in [(0, 0), (1, 2), (0, 1), (1, 3)] {
             order.submitted(flow, message);
         }

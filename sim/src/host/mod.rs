@@ -189,7 +189,7 @@ impl<T: Transport> Host<T> {
         let message = token.0 as MessageId;
         world.digest.event(world.now, Kind::Sent, self.id, token.0);
         world.checkers.sent(world.now, message, result);
-        world.traffic.completed(world.now, message, result.is_ok());
+        world.message_sent(message, result.is_ok());
         self.submit(world, world.traffic.flow_of(message));
     }
 
@@ -211,7 +211,7 @@ impl<T: Transport> Host<T> {
         let delivered = (from, self.id, buffer.message, len);
         world.checkers.received(world.now, &world.traffic, delivered, &buffer.bytes, result);
         if let (Some(message), Ok(())) = (buffer.message, result) {
-            world.traffic.received(world.now, message);
+            world.message_received(message);
         }
         self.post_receives(world);
     }

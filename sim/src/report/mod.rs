@@ -13,6 +13,7 @@ use crate::host::{Host, Transport};
 use crate::scenario::Scenario;
 use crate::time::Time;
 use crate::traffic::{Flow, ideal_sender_fct, ideal_span};
+use crate::workload::Plan;
 use crate::world::World;
 
 /// The result of a run.
@@ -166,7 +167,7 @@ impl Report {
             status: Status::of(&violations),
             simulated_ns: world.now.as_ns(),
             flows: flows.iter().map(|flow| FlowReport::new(scenario, flow)).collect(),
-            totals: Totals::new(scenario, world, &stats),
+            totals: Totals::new(scenario, &scenario.plan(seed), world, &stats),
             drops: drops(world, &stats),
             violations,
             violation_count: world.checkers.violation_count(),
@@ -187,7 +188,7 @@ impl Report {
 impl FlowReport {
     fn new(scenario: &Scenario, flow: &Flow) -> Self {
         let spec = &flow.spec;
-        let all = |count: u32, at: Time| (count >= spec.messages).then_some(at - spec.start);
+        let all = |count: u32, at: Time| (count >= spec.messages).then_some(at - flow.began_at);
         let sender = all(flow.completed, flow.sent_at);
         let ideal = ideal_sender_fct(scenario, spec).as_ps() as f64;
         Self {
@@ -205,19 +206,18 @@ impl FlowReport {
 }
 
 impl Totals {
-    fn new(scenario: &Scenario, world: &World, stats: &[EndpointStats]) -> Self {
+    fn new(scenario: &Scenario, plan: &Plan, world: &World, stats: &[EndpointStats]) -> Self {
         let flows = world.traffic.flows();
-        let specs: Vec<_> = flows.iter().map(|flow| flow.spec).collect();
         let done: Vec<_> = flows.iter().filter(|flow| flow.is_done()).collect();
         let fcts: Vec<u64> =
-            done.iter().map(|flow| (flow.sent_at - flow.spec.start).as_ns()).collect();
+            done.iter().map(|flow| (flow.sent_at - flow.began_at).as_ns()).collect();
         let counters = world.fabric.counters();
         let queues = world.fabric.links().iter().skip(scenario.topology.hosts as usize);
         Self {
             flows_done: done.len(),
             max_fct_ns: fcts.iter().copied().max().unwrap_or(0),
             mean_fct_ns: fcts.iter().sum::<u64>() / fcts.len().max(1) as u64,
-            ideal_ns: ideal_span(scenario, &specs).as_ns(),
+            ideal_ns: ideal_span(scenario, plan).as_ns(),
             fairness: fairness(&done),
             packets: flows.iter().map(|flow| flow.packets).sum(),
             retransmissions: flows.iter().map(|flow| flow.retransmissions).sum(),
@@ -254,7 +254,7 @@ fn drops(world: &World, stats: &[EndpointStats]) -> BTreeMap<String, u64> {
 fn fairness(done: &[&Flow]) -> f64 {
     let throughput = |flow: &&Flow| {
         let bytes = f64::from(flow.spec.messages) * flow.spec.size as f64;
-        bytes / (flow.sent_at - flow.spec.start).as_ps().max(1) as f64
+        bytes / (flow.sent_at - flow.began_at).as_ps().max(1) as f64
     };
     let sum: f64 = done.iter().map(throughput).sum();
     let squares: f64 = done.iter().map(throughput).map(|x| x * x).sum();

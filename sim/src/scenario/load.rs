@@ -6,6 +6,7 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::Scenario;
+use crate::workload::trace;
 
 /// A scenario that cannot be run, and why.
 #[derive(Debug)]
@@ -40,9 +41,9 @@ impl std::error::Error for ScenarioError {}
 
 /// A key with a value that cannot be right: `links.queue`, `workload.pairs[3].dst`.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fault {
-    pub(super) key: String,
-    pub(super) message: String,
+pub(crate) struct Fault {
+    pub(crate) key: String,
+    pub(crate) message: String,
 }
 
 impl Scenario {
@@ -57,17 +58,29 @@ impl Scenario {
 
     /// Reads and checks a scenario's text; `source` is what errors call it.
     pub fn parse(text: &str, source: &str) -> Result<Self, ScenarioError> {
-        let scenario: Self = toml::from_str(text).map_err(|error| ScenarioError {
+        let mut scenario: Self = toml::from_str(text).map_err(|error| ScenarioError {
             source: source.to_owned(),
             line: error.span().map(|span| line_of(text, span.start)),
             message: error.message().to_owned(),
         })?;
+        scenario.load_trace(source)?;
         scenario.validate().map_err(|fault| ScenarioError {
             source: source.to_owned(),
             line: locate(text, &fault.key),
             message: format!("{}: {}", fault.key, fault.message),
         })?;
         Ok(scenario)
+    }
+
+    /// Reads the flows of the trace file, which lies beside the scenario's.
+    fn load_trace(&mut self, source: &str) -> Result<(), ScenarioError> {
+        let Some(file) = self.workload.file.as_ref() else { return Ok(()) };
+        let path = Path::new(source).with_file_name(file);
+        let name = path.display().to_string();
+        let error = |line, message| ScenarioError { source: name.clone(), line, message };
+        let text = std::fs::read_to_string(&path).map_err(|e| error(None, e.to_string()))?;
+        self.workload.traced = trace::parse(&text).map_err(|e| error(Some(e.line), e.message))?;
+        Ok(())
     }
 }
 

@@ -7,16 +7,17 @@
 mod core;
 mod load;
 mod validate;
-mod workload;
 
 use serde::Deserialize;
 
 use crate::time::Time;
 use crate::units::{Bytes, Probability, Rate};
+use crate::workload::Workload;
 
 pub use self::core::{ControllerKey, CoreOptions, ServiceKey, SprayKey};
+pub(crate) use self::load::Fault;
 pub use self::load::ScenarioError;
-pub use self::workload::{CompletionKey, FlowSpec, Pair, Workload, WorkloadKind};
+pub(crate) use self::validate::{Check, require};
 
 /// One experiment.
 #[derive(Clone, Debug, Deserialize)]

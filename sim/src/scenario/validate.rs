@@ -3,13 +3,12 @@
 use usrd_proto::wire::{DATA_HEADER_BYTES, MAX_HEADER_BYTES};
 
 use super::load::Fault;
-use super::workload::{CompletionKey, Pair, Workload, WorkloadKind};
-use super::{ControllerKey, Scenario, ServiceKey};
+use super::{ControllerKey, Scenario};
 use crate::time::Time;
 use crate::traffic::ideal_span;
 use crate::units::Probability;
 
-type Check = Result<(), Fault>;
+pub(crate) type Check = Result<(), Fault>;
 
 impl Scenario {
     /// The first thing that cannot be right.
@@ -79,106 +78,10 @@ impl Scenario {
         Ok(())
     }
 
-    fn check_workload(&self) -> Check {
-        let workload = &self.workload;
-        require(workload.outstanding > 0, "workload.outstanding", || "must be at least 1".into())?;
-        require(workload.receives_ahead() > 0, "workload.posted_receives", || {
-            "must be at least 1, or nothing could be received".into()
-        })?;
-        workload.check_keys()?;
-        match workload.kind {
-            WorkloadKind::Pairs => self.check_pairs()?,
-            WorkloadKind::Incast => self.check_incast()?,
-            WorkloadKind::Permutation | WorkloadKind::AllToAll => {}
-        }
-        if workload.kind != WorkloadKind::Pairs {
-            let (messages, size) = (workload.messages.unwrap_or(0), workload.size);
-            require(messages > 0, "workload.messages", || "must be at least 1".into())?;
-            let size = size.map_or(0, |size| size.0);
-            self.check_size("workload.size", size, workload.service)?;
-        }
-        let flows = workload.flows(self.topology.hosts, self.seed);
-        let total: u64 = flows.iter().map(|flow| u64::from(flow.messages)).sum();
-        require(total <= MAX_MESSAGES, "workload", || {
-            format!("{total} messages in all; at most {MAX_MESSAGES} fit")
-        })
-    }
-
-    fn check_pairs(&self) -> Check {
-        let pairs = self.workload.pairs.as_deref().unwrap_or_default();
-        require(!pairs.is_empty(), "workload.pairs", || "lists nothing".into())?;
-        pairs.iter().enumerate().try_for_each(|(nth, pair)| self.check_pair(nth, pair))
-    }
-
-    fn check_pair(&self, nth: usize, pair: &Pair) -> Check {
-        let key = |name| format!("workload.pairs[{nth}].{name}");
-        let hosts = self.topology.hosts;
-        for (name, host) in [("src", pair.src), ("dst", pair.dst)] {
-            require(host < hosts, &key(name), || {
-                format!("there are only hosts 0 to {}", hosts - 1)
-            })?;
-        }
-        require(pair.src != pair.dst, &key("dst"), || "a host does not send to itself".into())?;
-        require(pair.messages > 0, &key("messages"), || "must be at least 1".into())?;
-        require(pair.start < self.end, &key("start"), || "is not before the end".into())?;
-        self.check_size(&key("size"), pair.size.0, pair.service.unwrap_or(self.workload.service))
-    }
-
-    fn check_incast(&self) -> Check {
-        let hosts = self.topology.hosts;
-        let senders = self.workload.senders.unwrap_or(0);
-        require((1..hosts).contains(&senders), "workload.senders", || {
-            format!("must be 1 to {}: every host but the receiver", hosts - 1)
-        })?;
-        require(self.workload.receiver.is_none_or(|host| host < hosts), "workload.receiver", || {
-            format!("there are only hosts 0 to {}", hosts - 1)
-        })
-    }
-
-    fn check_size(&self, key: &str, size: u64, service: ServiceKey) -> Check {
-        require((1..=MAX_MESSAGE_BYTES).contains(&size), key, || {
-            format!("a message has 1 to {MAX_MESSAGE_BYTES} bytes")
-        })?;
-        if service != ServiceKey::Ud {
-            return Ok(());
-        }
-        require(size <= self.core.mtu.0, key, || {
-            format!("a UD message is one packet: at most core.mtu, {} bytes", self.core.mtu.0)
-        })?;
-        require(
-            self.workload.completion == CompletionKey::Acknowledged,
-            "workload.completion",
-            || "UD has no delivery reports".into(),
-        )
-    }
-
     /// An end that even an ideal network could not keep is a mistake, not a finding.
     fn check_end(&self) -> Check {
-        let flows = self.workload.flows(self.topology.hosts, self.seed);
-        let ideal = ideal_span(self, &flows);
+        let ideal = ideal_span(self, &self.plan(self.seed));
         require(self.end > ideal, "end", || format!("is too short: an ideal network needs {ideal}"))
-    }
-}
-
-impl Workload {
-    /// Every key of the kind is there, and none of another kind.
-    fn check_keys(&self) -> Check {
-        let pairs = self.kind == WorkloadKind::Pairs;
-        let incast = self.kind == WorkloadKind::Incast;
-        let keys = [
-            ("pairs", self.pairs.is_some(), pairs, pairs),
-            ("messages", self.messages.is_some(), !pairs, !pairs),
-            ("size", self.size.is_some(), !pairs, !pairs),
-            ("senders", self.senders.is_some(), incast, incast),
-            ("receiver", self.receiver.is_some(), incast, false),
-        ];
-        for (name, given, allowed, needed) in keys {
-            let key = format!("workload.{name}");
-            let kind = self.kind.name();
-            require(allowed || !given, &key, || format!("means nothing to \"{kind}\""))?;
-            require(given || !needed, &key, || format!("is missing; \"{kind}\" needs it"))?;
-        }
-        Ok(())
     }
 }
 
@@ -188,7 +91,7 @@ fn check_reorder(table: &str, reorder: Probability, delay: Time) -> Check {
     require(often || !long, &format!("{table}.reorder_delay"), || "needs reorder".into())
 }
 
-fn require(holds: bool, key: &str, message: impl FnOnce() -> String) -> Check {
+pub(crate) fn require(holds: bool, key: &str, message: impl FnOnce() -> String) -> Check {
     if holds { Ok(()) } else { Err(Fault { key: key.to_owned(), message: message() }) }
 }
 
@@ -197,6 +100,3 @@ const MAX_HOSTS: u32 = 16_384;
 /// An IPv4 UDP datagram less the header.
 const MAX_MTU_BYTES: u64 = 65_507 - DATA_HEADER_BYTES as u64;
 const MAX_ACK_BYTES: u64 = 1 << 30;
-const MAX_MESSAGE_BYTES: u64 = 1 << 40;
-/// Messages are numbered with 32 bits and each has a few dozen bytes of state.
-const MAX_MESSAGES: u64 = 1 << 28;
