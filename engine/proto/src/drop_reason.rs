@@ -44,6 +44,12 @@ pub enum DropReason {
     Unsolicited,
 }
 
+impl From<DecodeError> for DropReason {
+    fn from(error: DecodeError) -> Self {
+        Self::Malformed(error)
+    }
+}
+
 impl DropReason {
     /// How many there are.
     pub const COUNT: usize = 12;

@@ -1,13 +1,13 @@
 //! Messages are given receives, placed and delivered. Rules M1 to M6.
 
 use super::Endpoint;
-use crate::boundary::{BounceCopy, Disposition, Event, InboundId, RecvFailure};
+use crate::boundary::{BounceCopy, Event, InboundId, RecvFailure};
 use crate::ids::{BounceId, BufferId, BufferRange, CompletionLevel, Service};
 use crate::message::{Binding, InMessage, Match, OutMessage, PostedRecv};
 use crate::peer::receiver::Order;
 use crate::psn::Psn;
 use crate::time::Instant;
-use crate::wire::{Data, DataFlags, Op};
+use crate::wire::{DataFlags, DataView, Op};
 
 /// Why a message cannot be begun.
 pub(super) enum BindError {
@@ -31,15 +31,21 @@ impl Endpoint {
         match message.ended {
             Some(reason) if message.is_unplaced() => self.fail_receive(key, reason),
             Some(_) => {}
-            None => self.advance(now, key),
+            None if message.is_placed() => self.advance(now, key),
+            None => {}
         }
     }
 
     /// Begins a message: gives it a posted receive, or bounce memory. Rules M1, M2, M5.
-    pub(super) fn bind(&mut self, now: Instant, index: u32, data: &Data) -> Result<u32, BindError> {
+    pub(super) fn bind(
+        &mut self,
+        now: Instant,
+        index: u32,
+        data: DataView<'_>,
+    ) -> Result<u32, BindError> {
         let peer = &mut self.peers[index as usize];
-        let order = match data.service {
-            Service::Rd => peer.receiver.order.judge(data.order),
+        let order = match data.service() {
+            Service::Rd => peer.receiver.order.judge(data.order()),
             Service::Ud | Service::Srd => Order::Next,
         };
         let place = match order {
@@ -50,7 +56,7 @@ impl Endpoint {
         let place = match place {
             Some(place) => place,
             None => {
-                let bounce = self.matcher.take_bounce(data.total_len);
+                let bounce = self.matcher.take_bounce(data.total_len());
                 self.shared.stats.unexpected_messages += u64::from(bounce.is_some());
                 Match::Bounce(bounce.ok_or(BindError::NoBuffer)?)
             }
@@ -59,10 +65,10 @@ impl Endpoint {
             Match::Posted(recv) => Binding::Posted(recv),
             Match::Bounce(id) => Binding::Bounce { id, claimed: None },
         };
-        let numbers = (data.message_id, data.order);
-        let report = data.flags.has(DataFlags::REPORT);
+        let numbers = (data.message_id(), data.order());
+        let report = data.flags().has(DataFlags::REPORT);
         let message =
-            InMessage::new(peer.id, data.service, numbers, data.total_len, report, binding);
+            InMessage::new(peer.id, data.service(), numbers, data.total_len(), report, binding);
         let key = self.inbound.insert(message) as u32;
         self.queue_for_receive(now, index, key, order, matches!(place, Match::Bounce(_)));
         Ok(key)
@@ -93,18 +99,6 @@ impl Endpoint {
             }
             self.pair_unexpected(now);
         }
-    }
-
-    /// Takes up a packet's payload.
-    #[inline]
-    pub(super) fn place(&mut self, key: u32, data: &Data) -> Disposition {
-        let message = &mut self.inbound[key as usize];
-        let placement = message.place(key, data.offset, data.payload_len);
-        if message.has_arrived() && u64::from(data.payload_len) != data.total_len {
-            let (peer, id) = (message.peer, message.id);
-            self.peers[peer.0 as usize].receiver.end_message(id);
-        }
-        Disposition::Place(placement)
     }
 
     /// Gives waiting messages the receives that are posted.

@@ -4,12 +4,14 @@ use super::{Endpoint, deliver};
 use crate::boundary::{Disposition, Event, Handled, Inbound, PeerFailure, Reply};
 use crate::drop_reason::DropReason;
 use crate::ids::{PeerId, Service};
-use crate::peer::OpenVerdict;
 use crate::peer::receiver::Arrival;
 use crate::peer::sender::NackOutcome;
+use crate::peer::{OpenVerdict, Peer};
+use crate::psn::Psn;
+use crate::shared::Shared;
 use crate::time::Instant;
 use crate::wire::{
-    Ack, Address, Data, DataFlags, Kind, Nack, NackReason, Op, OpenInfo, OpenPacket, Packet, Probe,
+    Ack, Address, DataFlags, DataView, Kind, Nack, NackReason, Op, OpenInfo, OpenPacket, Probe,
     Reset, Transmission,
 };
 
@@ -40,20 +42,7 @@ impl Endpoint {
     #[inline]
     pub fn handle_datagram(&mut self, now: Instant, inbound: &Inbound<'_>) -> Handled {
         let mut accepted = None;
-        let outcome = match Kind::of(inbound.head) {
-            // Straight to the packets that nearly all are, without a detour through `Packet`,
-            // which is as large as the largest.
-            Ok(Kind::Data) => match Data::decode(inbound.head, inbound.len) {
-                Ok(data) => self.on_data(now, inbound, &data, &mut accepted),
-                Err(error) => Err(DropReason::Malformed(error)),
-            },
-            Ok(Kind::Ack) => match Ack::decode(inbound.head) {
-                Ok(ack) => self.on_ack(now, &ack),
-                Err(error) => Err(DropReason::Malformed(error)),
-            },
-            Ok(_) => self.on_control(now, inbound, &mut accepted),
-            Err(error) => Err(DropReason::Malformed(error)),
-        };
+        let outcome = self.take(now, inbound, &mut accepted);
         let disposition = outcome.unwrap_or_else(|reason| {
             self.shared.count_drop(reason);
             Disposition::Dropped(reason)
@@ -61,19 +50,21 @@ impl Endpoint {
         Handled { disposition, accepted }
     }
 
-    fn on_control(
+    #[inline]
+    fn take(
         &mut self,
         now: Instant,
         inbound: &Inbound<'_>,
         accepted: &mut Option<PeerId>,
     ) -> Outcome {
-        match Packet::decode(inbound.head, inbound.len).map_err(DropReason::Malformed)? {
-            Packet::Data(data) => self.on_data(now, inbound, &data, accepted),
-            Packet::Ack(ack) => self.on_ack(now, &ack),
-            Packet::Nack(nack) => self.on_nack(now, &nack),
-            Packet::Open(open) => self.on_open(now, inbound, &open, accepted),
-            Packet::Reset(reset) => self.on_reset(now, inbound, &reset),
-            Packet::Probe(probe) => self.on_probe(now, inbound, &probe),
+        let head = inbound.head;
+        match Kind::of(head)? {
+            Kind::Data => self.on_data(now, inbound, DataView::check(head, inbound.len)?, accepted),
+            Kind::Ack => self.on_ack(now, &Ack::decode(head)?),
+            Kind::Nack => self.on_nack(now, &Nack::decode(head)?),
+            Kind::Open => self.on_open(now, inbound, &OpenPacket::decode(head)?, accepted),
+            Kind::Reset => self.on_reset(now, inbound, &Reset::decode(head)?),
+            Kind::Probe => self.on_probe(now, inbound, &Probe::decode(head)?),
         }
     }
 
@@ -82,102 +73,120 @@ impl Endpoint {
         &mut self,
         now: Instant,
         inbound: &Inbound<'_>,
-        data: &Data,
+        data: DataView<'_>,
         accepted: &mut Option<PeerId>,
     ) -> Outcome {
-        let index = match &data.open {
-            Some(open) => {
-                let answers = Answers::Tag(data.address.tag);
-                let index = self.open_context(now, inbound.origin, open, answers, accepted)?;
-                self.peers[index as usize].open_owed = true;
-                index
-            }
-            None => match self.find(data.address) {
+        let index = match data.flags().has(DataFlags::OPEN) {
+            true => self.open_with_data(now, inbound, data, accepted)?,
+            false => match self.find(data.address()) {
                 // Whose data it is has to be known before any of it is taken: see rule O3.
-                Some(index) if !self.peers[index as usize].context.is_established() => {
+                Some((_, peer)) if !peer.context.is_established() => {
                     return Err(DropReason::UnknownContext);
                 }
-                Some(index) => index,
-                None => return self.turn_away(now, data.address, data.transmission),
+                Some((index, _)) => index,
+                None => return self.turn_away(now, data.address(), data.transmission()),
             },
         };
         self.shared.stats.ce_marks_received += u64::from(inbound.ce);
-        let outcome = match (data.service, data.op) {
+        let outcome = match (data.service(), data.op()) {
             (Service::Ud, _) => self.take_datagram(now, index, data, inbound.ce),
             (_, Op::Send) => self.take_piece(now, index, data, inbound.ce),
             (_, Op::Delivered) => self.take_report(now, index, data, inbound.ce),
         };
-        self.peers[index as usize].heard(now, &self.shared.times);
-        self.mark(index);
+        self.heard(now, index);
         outcome
     }
 
+    #[cold]
+    fn open_with_data(
+        &mut self,
+        now: Instant,
+        inbound: &Inbound<'_>,
+        data: DataView<'_>,
+        accepted: &mut Option<PeerId>,
+    ) -> Result<u32, DropReason> {
+        let open = data.open().ok_or(DropReason::UnknownContext)?;
+        let answers = Answers::Tag(data.address().tag);
+        let index = self.open_context(now, inbound.origin, &open, answers, accepted)?;
+        self.peers[index as usize].open_owed = true;
+        Ok(index)
+    }
+
+    /// Something believable came from a peer: what follows is seen to once per batch.
+    #[inline]
+    fn heard(&mut self, now: Instant, index: u32) {
+        let peer = &mut self.peers[index as usize];
+        peer.heard(now, &self.shared.times);
+        if !peer.marked {
+            peer.marked = true;
+            self.marked.push(index);
+        }
+    }
+
     /// A UD message: placed if there is room, gone if not.
-    fn take_datagram(&mut self, now: Instant, index: u32, data: &Data, ce: bool) -> Outcome {
+    fn take_datagram(&mut self, now: Instant, index: u32, data: DataView<'_>, ce: bool) -> Outcome {
         self.peers[index as usize].receiver.on_datagram(data, ce);
         let key = self.bind(now, index, data).map_err(|_| DropReason::NoBuffer)?;
-        Ok(self.place(key, data))
+        Ok(Disposition::Place(self.inbound[key as usize].place(key, data)))
     }
 
     /// A piece of a reliable message: placed where it belongs, or refused for now.
     #[inline]
-    fn take_piece(&mut self, now: Instant, index: u32, data: &Data, ce: bool) -> Outcome {
-        let psn = self.admit(now, index, data, ce)?;
-        let whole = u64::from(data.payload_len) == data.total_len;
-        let peer = &mut self.peers[index as usize];
-        let begun = if whole { None } else { peer.receiver.message(data.message_id) };
-        let key = match begun {
-            Some(key) if self.inbound[key as usize].agrees_with(data) => key,
-            Some(_) => return Err(DropReason::Inconsistent),
-            None => match self.bind(now, index, data) {
-                Ok(key) => key,
-                Err(deliver::BindError::NoBuffer) => return self.refuse(index, data),
-                Err(deliver::BindError::Impossible) => return Err(DropReason::Inconsistent),
-            },
+    fn take_piece(&mut self, now: Instant, index: u32, data: DataView<'_>, ce: bool) -> Outcome {
+        let Self { shared, peers, inbound, .. } = self;
+        let peer = &mut *peers[index as usize];
+        let psn = admit(peer, now, data, ce, shared)?;
+        let begun = if data.is_whole() { None } else { peer.receiver.message(data.message_id()) };
+        let Some(key) = begun else {
+            return self.take_first_piece(now, index, psn, data);
         };
-        let peer = &mut self.peers[index as usize];
-        peer.receiver.accept(now, psn, data.payload_len, &self.shared);
-        if begun.is_none() && !whole {
-            peer.receiver.begin_message(data.message_id, key);
+        let message = &mut inbound[key as usize];
+        if !message.agrees_with(data) {
+            return Err(DropReason::Inconsistent);
         }
-        self.shared.stats.data_packets_received += 1;
-        self.shared.stats.payload_bytes_received += u64::from(data.payload_len);
-        Ok(self.place(key, data))
+        accept(peer, now, psn, data, shared);
+        let placement = message.place(key, data);
+        if message.has_arrived() {
+            peer.receiver.end_message(data.message_id());
+        }
+        Ok(Disposition::Place(placement))
+    }
+
+    /// The piece of a message that arrives first, whichever it is.
+    fn take_first_piece(
+        &mut self,
+        now: Instant,
+        index: u32,
+        psn: Psn,
+        data: DataView<'_>,
+    ) -> Outcome {
+        let key = match self.bind(now, index, data) {
+            Ok(key) => key,
+            Err(deliver::BindError::NoBuffer) => return self.refuse(index, data),
+            Err(deliver::BindError::Impossible) => return Err(DropReason::Inconsistent),
+        };
+        let peer = &mut *self.peers[index as usize];
+        accept(peer, now, psn, data, &mut self.shared);
+        if !data.is_whole() {
+            peer.receiver.begin_message(data.message_id(), key);
+        }
+        Ok(Disposition::Place(self.inbound[key as usize].place(key, data)))
     }
 
     /// The peer has placed a message of ours.
-    fn take_report(&mut self, now: Instant, index: u32, data: &Data, ce: bool) -> Outcome {
-        let psn = self.admit(now, index, data, ce)?;
-        let peer = &mut self.peers[index as usize];
+    fn take_report(&mut self, now: Instant, index: u32, data: DataView<'_>, ce: bool) -> Outcome {
+        let peer = &mut *self.peers[index as usize];
+        let psn = admit(peer, now, data, ce, &self.shared)?;
         peer.receiver.accept(now, psn, 0, &self.shared);
-        if let Some(key) = peer.sender.take_report(data.message_id) {
+        if let Some(key) = peer.sender.take_report(data.message_id()) {
             self.shared.messages[key as usize].reported = true;
             self.shared.complete_if_done(key);
         }
         Ok(Disposition::Consumed)
     }
 
-    #[inline]
-    fn admit(
-        &mut self,
-        now: Instant,
-        index: u32,
-        data: &Data,
-        ce: bool,
-    ) -> Result<crate::psn::Psn, DropReason> {
-        let peer = &mut self.peers[index as usize];
-        if data.flags.has(DataFlags::RETRANSMISSION) {
-            peer.sender.leave_control_path();
-        }
-        match peer.receiver.admit(now, data, ce, &self.shared.times) {
-            Arrival::New(psn) => Ok(psn),
-            Arrival::Duplicate => Err(DropReason::Duplicate),
-            Arrival::OutOfWindow => Err(DropReason::OutOfWindow),
-        }
-    }
-
     /// No room: the sender is told, and tries again. Rule M4.
-    fn refuse(&mut self, index: u32, data: &Data) -> Outcome {
+    fn refuse(&mut self, index: u32, data: DataView<'_>) -> Outcome {
         let credit = self.credit(index);
         let delay_ns = crate::time::nanos(self.shared.config.rnr_delay);
         let peer = &mut self.peers[index as usize];
@@ -187,8 +196,8 @@ impl Endpoint {
         };
         peer.receiver.refuse(Nack {
             address,
-            psn: data.psn,
-            transmission: data.transmission,
+            psn: data.psn(),
+            transmission: data.transmission(),
             delay_ns: delay_ns.min(u64::from(u32::MAX)) as u32,
             reason: NackReason::ReceiverNotReady,
             credit: credit.wire(),
@@ -199,22 +208,20 @@ impl Endpoint {
 
     fn on_ack(&mut self, now: Instant, ack: &Ack) -> Outcome {
         let index = self.find_from(ack.address, ack.source)?;
-        let peer = &mut self.peers[index as usize];
+        let peer = &mut *self.peers[index as usize];
         peer.sender.on_ack(now, peer.id, ack, &mut self.shared)?;
-        peer.heard(now, &self.shared.times);
         self.shared.stats.acks_received += 1;
-        self.mark(index);
+        self.heard(now, index);
         Ok(Disposition::Consumed)
     }
 
     fn on_nack(&mut self, now: Instant, nack: &Nack) -> Outcome {
         let index = self.find_from(nack.address, nack.source)?;
-        let peer = &mut self.peers[index as usize];
+        let peer = &mut *self.peers[index as usize];
         match peer.sender.on_nack(now, peer.id, nack, &mut self.shared) {
             NackOutcome::Unsolicited => return Err(DropReason::Unsolicited),
-            NackOutcome::Taken => peer.heard(now, &self.shared.times),
+            NackOutcome::Taken => self.heard(now, index),
         }
-        self.mark(index);
         Ok(Disposition::Consumed)
     }
 
@@ -233,8 +240,7 @@ impl Endpoint {
         } else {
             peer.context.confirm();
         }
-        peer.heard(now, &self.shared.times);
-        self.mark(index);
+        self.heard(now, index);
         Ok(Disposition::Consumed)
     }
 
@@ -252,39 +258,36 @@ impl Endpoint {
     }
 
     fn on_probe(&mut self, now: Instant, inbound: &Inbound<'_>, probe: &Probe) -> Outcome {
-        let Some(index) = self.find(probe.address) else {
+        let Some((index, peer)) = self.find(probe.address) else {
             return self.turn_away(now, probe.address, probe.transmission);
         };
-        let peer = &mut self.peers[index as usize];
         if !peer.context.is_established() {
             // It is the right context, and cannot answer before it knows its peer.
             return Err(DropReason::UnknownContext);
         }
         peer.receiver.on_probe(now, probe, inbound.ce);
-        peer.heard(now, &self.shared.times);
-        self.mark(index);
+        self.heard(now, index);
         Ok(Disposition::Consumed)
     }
 
     /// The peer whose context a packet is addressed to. Rule O3. It knows that context, then.
     #[inline]
-    fn find(&mut self, address: Address) -> Option<u32> {
+    fn find(&mut self, address: Address) -> Option<(u32, &mut Peer)> {
         let index = Self::peer_index(address.context);
         let peer = self.peers.get_mut(index as usize)?;
         if !peer.context.accepts(address) {
             return None;
         }
         peer.context.confirm();
-        Some(index)
+        Some((index, peer))
     }
 
     /// As [`find`](Self::find), for what is said about packets: only the incarnation that they were
     /// sent to can know. Rule O3.
     #[inline]
     fn find_from(&mut self, address: Address, source: u16) -> Result<u32, DropReason> {
-        let index = self.find(address).ok_or(DropReason::UnknownContext)?;
-        let remote = self.peers[index as usize].context.remote();
-        match remote.is_some_and(|remote| remote.tag == source) {
+        let (index, peer) = self.find(address).ok_or(DropReason::UnknownContext)?;
+        match peer.context.remote().is_some_and(|remote| remote.tag == source) {
             true => Ok(index),
             false => Err(DropReason::StaleIncarnation),
         }
@@ -338,4 +341,31 @@ impl Endpoint {
         let reset = Reset { address, transmission };
         Ok(Disposition::Reply(Reply::new(|out| reset.encode(out))))
     }
+}
+
+/// Judges a reliable packet by its PSN. What is sent again may not have been heard of: rule P7.
+#[inline]
+fn admit(
+    peer: &mut Peer,
+    now: Instant,
+    data: DataView<'_>,
+    ce: bool,
+    shared: &Shared,
+) -> Result<Psn, DropReason> {
+    if data.flags().has(DataFlags::RETRANSMISSION) {
+        peer.sender.leave_control_path();
+    }
+    match peer.receiver.admit(now, data, ce, &shared.times) {
+        Arrival::New(psn) => Ok(psn),
+        Arrival::Duplicate => Err(DropReason::Duplicate),
+        Arrival::OutOfWindow => Err(DropReason::OutOfWindow),
+    }
+}
+
+/// Takes a packet of a message.
+#[inline]
+fn accept(peer: &mut Peer, now: Instant, psn: Psn, data: DataView<'_>, shared: &mut Shared) {
+    peer.receiver.accept(now, psn, data.payload_len(), shared);
+    shared.stats.data_packets_received += 1;
+    shared.stats.payload_bytes_received += u64::from(data.payload_len());
 }

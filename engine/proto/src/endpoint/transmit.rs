@@ -6,6 +6,7 @@ use crate::ids::{BufferRange, PathId, Service};
 use crate::peer::Peer;
 use crate::peer::sender::DataPacket;
 use crate::psn::Psn;
+use crate::shared::Shared;
 use crate::time::Instant;
 use crate::wire::{Data, DataFlags, OpenPacket, Probe, Transmission};
 
@@ -16,7 +17,9 @@ impl Endpoint {
     #[inline]
     pub fn poll_transmit(&mut self, now: Instant, header: &mut HeaderBuffer) -> Option<Transmit> {
         self.settle(now);
-        if let Some(transmit) = self.next_control(now, header) {
+        if !self.talking.is_empty()
+            && let Some(transmit) = self.next_control(now, header)
+        {
             return Some(transmit);
         }
         self.next_data(now, header)
@@ -97,82 +100,83 @@ impl Endpoint {
     /// it overdrew it pays back in the next round. Rule C3.
     #[inline]
     fn next_data(&mut self, now: Instant, header: &mut HeaderBuffer) -> Option<Transmit> {
-        while let Some(&index) = self.ready.front() {
-            let Some(peer) = self.peers.get_mut(index as usize) else {
-                self.ready.pop_front();
+        let Self { shared, peers, ready, timers, .. } = self;
+        while let Some(&index) = ready.front() {
+            let Some(peer) = peers.get_mut(index as usize) else {
+                ready.pop_front();
                 continue;
             };
             if peer.deficit <= 0 {
-                peer.deficit += i64::from(self.shared.config.quantum_bytes);
-                self.ready.rotate_left(1);
+                peer.deficit += i64::from(shared.config.quantum_bytes);
+                ready.rotate_left(1);
                 continue;
             }
-            if let Some(packet) = peer.sender.next_packet(now, &mut self.shared) {
-                peer.touch(now, &self.shared.times);
-                let transmit = self.encode_data(now, index, &packet, header);
-                self.peers[index as usize].deficit -= transmit.len() as i64;
+            if let Some(packet) = peer.sender.next_packet(now, shared) {
+                peer.touch(now, &shared.times);
+                let transmit = encode_data(now, peer, &packet, shared, header);
+                peer.deficit -= transmit.len() as i64;
                 return Some(transmit);
             }
             peer.ready = false;
             peer.deficit = 0;
-            self.ready.pop_front();
-            self.timers.arm(index, peer.deadline());
+            ready.pop_front();
+            timers.arm(index, peer.deadline());
         }
         None
     }
+}
 
-    #[inline]
-    fn encode_data(
-        &mut self,
-        now: Instant,
-        index: u32,
-        packet: &DataPacket,
-        header: &mut HeaderBuffer,
-    ) -> Transmit {
-        let peer = &self.peers[index as usize];
-        let message = &self.shared.messages[packet.message as usize];
-        let is_ud = message.service == Service::Ud;
-        let wants_report = message.level == crate::ids::CompletionLevel::Delivered;
-        let flags = DataFlags::default()
-            .with(DataFlags::RETRANSMISSION, packet.retransmission)
-            .with(DataFlags::ACK_REQUEST, packet.ack_request)
-            .with(DataFlags::REPORT, wants_report);
-        let data = Data {
-            address: peer.context.remote().unwrap_or_default(),
-            flags,
-            psn: packet.psn.map_or(0, Psn::wire),
-            transmission: Transmission { path: packet.path, seq: packet.seq.wire() },
-            timestamp: now.as_nanos() as u32,
-            service: message.service,
-            op: message.op,
-            payload_len: packet.len,
-            message_id: message.id,
-            order: message.order,
-            total_len: message.range.len,
-            offset: packet.offset,
-            open: open_block(peer, &self.shared.config),
-        };
-        let header_len = data.encode(header);
-        let payload = (packet.len > 0).then(|| BufferRange {
-            buffer: message.range.buffer,
-            offset: message.range.offset + packet.offset,
-            len: packet.len.into(),
-        });
-        let transmit = Transmit {
-            peer: peer.id,
-            path: PathId(packet.path),
-            header_len,
-            payload,
-            ecn_capable: true,
-        };
-        self.shared.stats.data_packets_sent += 1;
-        self.shared.stats.payload_bytes_sent += u64::from(packet.len);
-        if is_ud {
-            self.shared.end_message(packet.message as usize, Ok(()));
-            self.shared.stats.messages_sent += 1;
-        }
-        transmit
+/// Writes a data packet's header, and says where its payload lies.
+#[inline]
+fn encode_data(
+    now: Instant,
+    peer: &Peer,
+    packet: &DataPacket,
+    shared: &mut Shared,
+    header: &mut HeaderBuffer,
+) -> Transmit {
+    let message = &shared.messages[packet.message as usize];
+    let is_ud = message.service == Service::Ud;
+    let wants_report = message.level == crate::ids::CompletionLevel::Delivered;
+    let flags = DataFlags::default()
+        .with(DataFlags::RETRANSMISSION, packet.retransmission)
+        .with(DataFlags::ACK_REQUEST, packet.ack_request)
+        .with(DataFlags::REPORT, wants_report);
+    let data = Data {
+        address: peer.context.remote().unwrap_or_default(),
+        flags,
+        psn: packet.psn.map_or(0, Psn::wire),
+        transmission: Transmission { path: packet.path, seq: packet.seq.wire() },
+        timestamp: now.as_nanos() as u32,
+        service: message.service,
+        op: message.op,
+        payload_len: packet.len,
+        message_id: message.id,
+        order: message.order,
+        total_len: message.range.len,
+        offset: packet.offset,
+        open: open_block(peer, &shared.config),
+    };
+    let header_len = data.encode(header);
+    let payload = (packet.len > 0).then(|| BufferRange {
+        buffer: message.range.buffer,
+        offset: message.range.offset + packet.offset,
+        len: packet.len.into(),
+    });
+    let transmit = Transmit {
+        peer: peer.id,
+        path: PathId(packet.path),
+        header_len,
+        payload,
+        ecn_capable: true,
+    };
+    shared.stats.data_packets_sent += 1;
+    shared.stats.payload_bytes_sent += u64::from(packet.len);
+    if is_ud {
+        shared.end_message(packet.message as usize, Ok(()));
+        shared.stats.messages_sent += 1;
     }
+    transmit
 }
 
 /// While the peer may not know this side's context, every packet says it. Rule O1.

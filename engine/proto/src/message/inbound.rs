@@ -3,6 +3,7 @@
 use crate::boundary::{Destination, InboundId, PeerFailure, Placement};
 use crate::ids::{BounceId, PeerId, Service};
 use crate::message::PostedRecv;
+use crate::wire::DataView;
 
 /// A message of which a packet has arrived and which has not been delivered.
 ///
@@ -70,8 +71,9 @@ impl InMessage {
 
     /// Takes up a packet's payload and says where it goes.
     #[inline]
-    pub(crate) fn place(&mut self, key: u32, offset: u64, len: u16) -> Placement {
-        self.received += u64::from(len);
+    pub(crate) fn place(&mut self, key: u32, data: DataView<'_>) -> Placement {
+        let len = u64::from(data.payload_len());
+        self.received += len;
         self.started = true;
         self.placing += 1;
         let (destination, capacity) = match self.binding {
@@ -81,8 +83,8 @@ impl InMessage {
             }
         };
         // What does not fit into the receiver's buffer is cut off, as its completion will tell.
-        let offset = offset.min(capacity);
-        let len = u64::from(len).min(capacity - offset) as usize;
+        let offset = data.offset().min(capacity);
+        let len = len.min(capacity - offset) as usize;
         Placement { message: InboundId(key), destination, offset, len }
     }
 
@@ -122,10 +124,10 @@ impl InMessage {
     /// Whether a further packet says the same about the message as those before it, and brings no
     /// more bytes than are missing.
     #[inline]
-    pub(crate) fn agrees_with(&self, data: &crate::wire::Data) -> bool {
-        self.total_len == data.total_len
-            && self.service == data.service
-            && self.order == data.order
-            && self.received + u64::from(data.payload_len) <= self.total_len
+    pub(crate) fn agrees_with(&self, data: DataView<'_>) -> bool {
+        self.total_len == data.total_len()
+            && self.service == data.service()
+            && self.order == data.order()
+            && self.received + u64::from(data.payload_len()) <= self.total_len
     }
 }

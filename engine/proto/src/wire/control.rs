@@ -131,7 +131,7 @@ impl Nack {
         )
     }
 
-    pub(super) fn decode(head: &[u8]) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(head: &[u8]) -> Result<Self, DecodeError> {
         let fields: &NackFields = get(head)?;
         let reason = match fields.reason {
             REASON_NOT_READY => NackReason::ReceiverNotReady,
@@ -166,7 +166,7 @@ impl OpenPacket {
         )
     }
 
-    pub(super) fn decode(head: &[u8]) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(head: &[u8]) -> Result<Self, DecodeError> {
         let fields: &OpenFields = get(head)?;
         let info = fields.block.info(fields.prefix.context.get(), fields.paths)?;
         Ok(Self { info, answers: fields.answers.get() })
@@ -185,7 +185,7 @@ impl Reset {
         )
     }
 
-    pub(super) fn decode(head: &[u8]) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(head: &[u8]) -> Result<Self, DecodeError> {
         let fields: &ResetFields = get(head)?;
         Ok(Self {
             address: fields.prefix.address(),
@@ -207,7 +207,7 @@ impl Probe {
         )
     }
 
-    pub(super) fn decode(head: &[u8]) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(head: &[u8]) -> Result<Self, DecodeError> {
         let fields: &ProbeFields = get(head)?;
         Ok(Self {
             address: fields.prefix.address(),

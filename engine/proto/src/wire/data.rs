@@ -168,55 +168,132 @@ impl Data {
         DATA_HEADER_BYTES
     }
 
+    pub(super) fn decode(head: &[u8], datagram_len: usize) -> Result<Self, DecodeError> {
+        let view = DataView::check(head, datagram_len)?;
+        Ok(Self {
+            address: view.address(),
+            flags: view.flags(),
+            psn: view.psn(),
+            transmission: view.transmission(),
+            timestamp: view.timestamp(),
+            service: view.service(),
+            op: view.op(),
+            payload_len: view.payload_len(),
+            message_id: view.message_id(),
+            order: view.order(),
+            total_len: view.total_len(),
+            offset: view.offset(),
+            open: view.open(),
+        })
+    }
+}
+
+/// A data packet's header where it has arrived, checked. Nothing is copied: a field is read when it
+/// is asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct DataView<'a>(&'a Fields);
+
+impl<'a> DataView<'a> {
+    /// Rules D1 to D3, and W5: the header means something, the lengths agree, and the packet is a
+    /// piece of its message.
     #[inline]
-    pub(crate) fn decode(head: &[u8], datagram_len: usize) -> Result<Self, DecodeError> {
+    pub(crate) fn check(head: &'a [u8], datagram_len: usize) -> Result<Self, DecodeError> {
         let (fields, _) = Fields::ref_from_prefix(head).map_err(|_| DecodeError::Truncated)?;
         let flags = DataFlags(fields.prefix.flags);
         if flags.0 & !DataFlags::DEFINED != 0 {
             return Err(DecodeError::Undefined);
         }
-        let open = match flags.has(DataFlags::OPEN) {
-            true => Some(fields.extra.info(fields.prefix.context.get(), fields.open_paths)?),
-            false => None,
-        };
-        let data = Self {
-            address: fields.prefix.address(),
-            flags,
-            psn: fields.psn.get(),
-            transmission: Transmission::from_wire(fields.transmission),
-            timestamp: fields.timestamp.get(),
-            service: service_from(fields.service_op >> SERVICE_SHIFT)?,
-            op: op_from(fields.service_op & OP_MASK)?,
-            payload_len: fields.payload_len.get(),
-            message_id: fields.message_id.get(),
-            order: fields.order.get(),
-            total_len: fields.total_len.get(),
-            offset: fields.offset.get(),
-            open,
-        };
-        data.check(datagram_len)?;
-        Ok(data)
-    }
-
-    /// Rules D1 to D3: the lengths agree, and the packet is a piece of its message.
-    #[inline]
-    fn check(&self, datagram_len: usize) -> Result<(), DecodeError> {
-        let len = u64::from(self.payload_len);
-        if datagram_len != DATA_HEADER_BYTES + usize::from(self.payload_len) {
+        if flags.has(DataFlags::OPEN) {
+            fields.extra.info(fields.prefix.context.get(), fields.open_paths)?;
+        }
+        let service =
+            service_from(fields.service_op >> SERVICE_SHIFT).ok_or(DecodeError::Undefined)?;
+        let op = op_from(fields.service_op & OP_MASK).ok_or(DecodeError::Undefined)?;
+        let data = Self(fields);
+        let (len, total_len) = (u64::from(data.payload_len()), data.total_len());
+        if datagram_len != DATA_HEADER_BYTES + len as usize {
             return Err(DecodeError::Length);
         }
-        let end = self.offset.checked_add(len).ok_or(DecodeError::PastEnd)?;
-        let whole = len == self.total_len;
+        let end = data.offset().checked_add(len).ok_or(DecodeError::PastEnd)?;
         // An empty piece moves nothing, so only an empty message may have one; and a datagram of
         // UD, or a report, is always whole.
-        if end > self.total_len || (len == 0 && !whole) {
+        if end > total_len || (len == 0 && total_len != 0) {
             return Err(DecodeError::PastEnd);
         }
-        match (self.service, self.op) {
-            (Service::Ud, Op::Send) if !whole => Err(DecodeError::PastEnd),
+        match (service, op) {
+            (Service::Ud, Op::Send) if len != total_len => Err(DecodeError::PastEnd),
             (Service::Ud, Op::Delivered) => Err(DecodeError::Undefined),
-            (_, Op::Delivered) if self.total_len != 0 => Err(DecodeError::PastEnd),
-            _ => Ok(()),
+            (_, Op::Delivered) if total_len != 0 => Err(DecodeError::PastEnd),
+            _ => Ok(data),
+        }
+    }
+
+    pub(crate) fn address(self) -> Address {
+        self.0.prefix.address()
+    }
+
+    pub(crate) fn flags(self) -> DataFlags {
+        DataFlags(self.0.prefix.flags)
+    }
+
+    pub(crate) fn psn(self) -> u32 {
+        self.0.psn.get()
+    }
+
+    pub(crate) fn transmission(self) -> Transmission {
+        Transmission::from_wire(self.0.transmission)
+    }
+
+    pub(crate) fn timestamp(self) -> u32 {
+        self.0.timestamp.get()
+    }
+
+    pub(crate) fn service(self) -> Service {
+        service_from(self.0.service_op >> SERVICE_SHIFT).unwrap_or(Service::Srd)
+    }
+
+    pub(crate) fn op(self) -> Op {
+        op_from(self.0.service_op & OP_MASK).unwrap_or(Op::Send)
+    }
+
+    pub(crate) fn payload_len(self) -> u16 {
+        self.0.payload_len.get()
+    }
+
+    pub(crate) fn message_id(self) -> u32 {
+        self.0.message_id.get()
+    }
+
+    pub(crate) fn order(self) -> u32 {
+        self.0.order.get()
+    }
+
+    pub(crate) fn total_len(self) -> u64 {
+        self.0.total_len.get()
+    }
+
+    pub(crate) fn offset(self) -> u64 {
+        self.0.offset.get()
+    }
+
+    /// Whether this packet is all of its message.
+    #[inline]
+    pub(crate) fn is_whole(self) -> bool {
+        u64::from(self.payload_len()) == self.total_len()
+    }
+
+    /// Whether this is the last piece of its message, in the order of the bytes.
+    #[inline]
+    pub(crate) fn is_end(self) -> bool {
+        self.offset() + u64::from(self.payload_len()) == self.total_len()
+    }
+
+    /// What the sender tells of itself, where it opens.
+    pub(crate) fn open(self) -> Option<OpenInfo> {
+        let context = self.0.prefix.context.get();
+        match self.flags().has(DataFlags::OPEN) {
+            true => self.0.extra.info(context, self.0.open_paths).ok(),
+            false => None,
         }
     }
 }
@@ -237,12 +314,12 @@ const fn service_bits(service: Service) -> u8 {
     }
 }
 
-const fn service_from(bits: u8) -> Result<Service, DecodeError> {
+const fn service_from(bits: u8) -> Option<Service> {
     match bits {
-        0 => Ok(Service::Ud),
-        1 => Ok(Service::Srd),
-        2 => Ok(Service::Rd),
-        _ => Err(DecodeError::Undefined),
+        0 => Some(Service::Ud),
+        1 => Some(Service::Srd),
+        2 => Some(Service::Rd),
+        _ => None,
     }
 }
 
@@ -253,10 +330,10 @@ const fn op_bits(op: Op) -> u8 {
     }
 }
 
-const fn op_from(bits: u8) -> Result<Op, DecodeError> {
+const fn op_from(bits: u8) -> Option<Op> {
     match bits {
-        OP_SEND => Ok(Op::Send),
-        OP_DELIVERED => Ok(Op::Delivered),
-        _ => Err(DecodeError::Undefined),
+        OP_SEND => Some(Op::Send),
+        OP_DELIVERED => Some(Op::Delivered),
+        _ => None,
     }
 }

@@ -16,6 +16,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 pub use ack::{Ack, AckBlock, AckPath, MAX_ACK_BLOCKS, MAX_ACK_PATHS};
 pub use control::{Nack, NackReason, OpenPacket, Probe, Reset};
+pub(crate) use data::DataView;
 pub use data::{Data, DataFlags, Op};
 
 /// The version this core speaks, in the high nibble of the first byte. Rule W1.

@@ -12,7 +12,7 @@ use crate::recv_window::RecvWindow;
 use crate::set256::Set256;
 use crate::time::Instant;
 use crate::times::Times;
-use crate::wire::{Ack, AckBlock, Address, Data, Transmission};
+use crate::wire::{Ack, AckBlock, Address, DataView, Transmission};
 
 /// See the module's head.
 #[derive(Debug, Default)]
@@ -75,12 +75,18 @@ impl Acknowledger {
     }
 
     /// A PSN came again; `repeated` if it was the same transmission, which the network doubled.
-    pub(super) fn on_duplicate(&mut self, now: Instant, data: &Data, psn: Psn, repeated: bool) {
+    pub(super) fn on_duplicate(
+        &mut self,
+        now: Instant,
+        data: DataView<'_>,
+        psn: Psn,
+        repeated: bool,
+    ) {
         if !repeated {
             self.duplicates = self.duplicates.wrapping_add(1);
             self.duplicate = psn.wire();
         }
-        self.on_arrival(now, data.transmission, data.timestamp);
+        self.on_arrival(now, data.transmission(), data.timestamp());
         self.at_once(now);
     }
 

@@ -22,7 +22,7 @@ use crate::recv_window::{Admission, RecvWindow};
 use crate::shared::Shared;
 use crate::time::Instant;
 use crate::times::Times;
-use crate::wire::{Ack, Address, Data, Nack, Probe};
+use crate::wire::{Ack, Address, DataView, Nack, Probe};
 
 pub(crate) use acknowledger::Acknowledger;
 pub(crate) use order::{Order, OrderStage};
@@ -68,17 +68,23 @@ impl Receiver {
     /// Judges a reliable data packet, and notes its path. A packet beyond the window leaves no
     /// trace. Rules S1 to S3.
     #[inline]
-    pub(crate) fn admit(&mut self, now: Instant, data: &Data, ce: bool, times: &Times) -> Arrival {
-        let psn = Psn::reconstruct(data.psn, self.window.next_expected());
+    pub(crate) fn admit(
+        &mut self,
+        now: Instant,
+        data: DataView<'_>,
+        ce: bool,
+        times: &Times,
+    ) -> Arrival {
+        let psn = Psn::reconstruct(data.psn(), self.window.next_expected());
         match self.window.admit(psn) {
             Admission::Beyond => Arrival::OutOfWindow,
             Admission::Duplicate => {
-                let path = self.paths.on_arrival(data.transmission, ce);
+                let path = self.paths.on_arrival(data.transmission(), ce);
                 self.acknowledger.on_duplicate(now, data, psn, path.repeated);
                 Arrival::Duplicate
             }
             Admission::New => {
-                let path = self.paths.on_arrival(data.transmission, ce);
+                let path = self.paths.on_arrival(data.transmission(), ce);
                 self.note(now, data, ce, path, times);
                 Arrival::New(psn)
             }
@@ -86,13 +92,20 @@ impl Receiver {
     }
 
     #[inline]
-    fn note(&mut self, now: Instant, data: &Data, ce: bool, path: PathArrival, times: &Times) {
-        let at_once = ce || path.gap || data.flags.has(crate::wire::DataFlags::ACK_REQUEST);
-        self.acknowledger.on_arrival(now, data.transmission, data.timestamp);
+    fn note(
+        &mut self,
+        now: Instant,
+        data: DataView<'_>,
+        ce: bool,
+        path: PathArrival,
+        times: &Times,
+    ) {
+        let at_once = ce || path.gap || data.flags().has(crate::wire::DataFlags::ACK_REQUEST);
+        self.acknowledger.on_arrival(now, data.transmission(), data.timestamp());
         if at_once {
             self.acknowledger.at_once(now);
         }
-        if data.offset + u64::from(data.payload_len) == data.total_len {
+        if data.is_end() {
             self.acknowledger.at_latest(now.plus_nanos(times.message_end_ns));
         }
     }
@@ -105,8 +118,8 @@ impl Receiver {
     }
 
     /// Notes a UD packet: nothing is owed for it, but its path got that far.
-    pub(crate) fn on_datagram(&mut self, data: &Data, ce: bool) {
-        self.paths.on_arrival(data.transmission, ce);
+    pub(crate) fn on_datagram(&mut self, data: DataView<'_>, ce: bool) {
+        self.paths.on_arrival(data.transmission(), ce);
     }
 
     /// Refuses a packet that [`admit`](Self::admit) called new.
