@@ -24,6 +24,16 @@ pub enum Kind {
     Sent = 7,
     /// A receive completed.
     Received = 8,
+    /// A full queue cut a packet's payload off.
+    Trim = 9,
+    /// A link that is down dropped a packet.
+    Down = 10,
+    /// A frame check was wrong.
+    Corrupt = 11,
+    /// A planned fault began or was over.
+    Fault = 12,
+    /// A message was handed to the sender's endpoint.
+    Submitted = 13,
 }
 
 /// The fingerprint so far.

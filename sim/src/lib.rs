@@ -7,13 +7,15 @@
 //!
 //! ```text
 //!  scenario/   the TOML file: shape, units, validation, core options
+//!  topology/   nodes and links, which way leads where, names
 //!  workload/   who sends what to whom: patterns, and what waits for what
-//!  event       what happens when; the queue
-//!  fabric/     packets (arena), links (queue, ECN, faults), the switch
+//!  event/      what happens when; two queues
+//!  fabric/     packets (arena), links, queues (ECN, trimming), faults, switches
 //!  host/       drives one endpoint; `Transport` is what it sees of it
 //!  traffic     the flows, and how long they would take alone
 //!  check/      one module per property
 //!  digest      the fingerprint of a run
+//!  observe     where a recorder can watch
 //!  simulation  the loop
 //!  report/     results as data, JSON and table
 //! ```
@@ -23,11 +25,13 @@ pub mod digest;
 pub mod event;
 pub mod fabric;
 pub mod host;
+pub mod observe;
 pub mod report;
 pub mod rng;
 pub mod scenario;
 pub mod simulation;
 pub mod time;
+pub mod topology;
 pub mod traffic;
 pub mod units;
 pub mod workload;

@@ -19,6 +19,10 @@ pub enum Component {
     Faults = 3,
     /// Which packets a queue marks, by link.
     Marking = 4,
+    /// What tells a switch's ECMP choices from another's, by switch.
+    Ecmp = 5,
+    /// Which way a packet takes through switches that spray, by switch.
+    Spray = 6,
 }
 
 /// One stream.

@@ -3,16 +3,18 @@
 use std::collections::HashSet;
 use std::time::Instant as WallClock;
 
-use usrd_proto::{Config, ConfigError, Endpoint};
+use usrd_proto::{Config, ConfigError, Endpoint, EndpointStats, PathStats, PeerStats};
 
 use crate::check;
 use crate::event::Event;
+use crate::fabric::Fabric;
 use crate::host::{Expected, Host, Transport};
+use crate::observe::{Observer, Recorder, View};
 use crate::report::Report;
 use crate::rng::{Component, Stream};
-use crate::scenario::{Faults, Scenario};
+use crate::scenario::{FaultAction, Routing, Scenario};
 use crate::time::Time;
-use crate::units::Probability;
+use crate::traffic::Traffic;
 use crate::workload::Plan;
 use crate::world::World;
 
@@ -45,11 +47,17 @@ impl<T: Transport> Simulation<T> {
         let ahead = scenario.workload.receives_ahead();
         let host = |id: u32| {
             let transport = make(id, host_config(scenario, seed, id))?;
-            Ok(Host::new(id, transport, count, expected[id as usize], ahead))
+            Ok(Host::new(id, transport, expected[id as usize], ahead))
         };
         let hosts = (0..count).map(host).collect::<Result<_, E>>()?;
         let world = World::new(scenario, seed, &plan);
         Ok(Self { scenario: scenario.clone(), seed, world, hosts })
+    }
+
+    /// Lets somebody watch.
+    pub fn recorded_by(mut self, recorder: Box<dyn Recorder>) -> Self {
+        self.world.observer = Observer::recorded_by(recorder);
+        self
     }
 
     /// Runs to the end and reports.
@@ -57,8 +65,9 @@ impl<T: Transport> Simulation<T> {
         let clock = WallClock::now();
         self.start();
         self.step_until_done();
-        let lossless = is_lossless(&self.scenario.faults);
-        check::finish(&mut self.world, &self.hosts, lossless);
+        let orderly = is_orderly(&self.scenario);
+        check::finish(&mut self.world, &self.hosts, orderly);
+        self.show(|recorder, now, view| recorder.finish(now, view));
         Report::new(&self.scenario, self.seed, &self.world, &self.hosts, clock.elapsed())
     }
 
@@ -71,6 +80,10 @@ impl<T: Transport> Simulation<T> {
                 self.world.queue.schedule(state.began_at, Event::FlowStart { flow });
             }
         }
+        for (step, planned) in (0..).zip(self.world.fabric.fault_plan()) {
+            self.world.queue.schedule(planned.at, Event::Fault { step });
+        }
+        self.plan_sample();
     }
 
     /// Goes on after the last completion until the network is silent: late packets and the last
@@ -100,9 +113,17 @@ impl<T: Transport> Simulation<T> {
     fn dispatch(&mut self, event: Event) {
         let Self { world, hosts, .. } = self;
         match event {
-            Event::Arrive { link, packet } => {
-                let host = world.with_fabric(|fabric, cx| fabric.arrive(cx, link, packet));
-                if let Some(host) = host {
+            Event::Arrive { link } => {
+                if let Some((host, packet)) =
+                    world.with_fabric(|fabric, cx| fabric.arrive(cx, link))
+                {
+                    hosts[host as usize].arrived(world, packet);
+                }
+            }
+            Event::Straggle { link, packet } => {
+                if let Some((host, packet)) =
+                    world.with_fabric(|fabric, cx| fabric.arrived(cx, link, packet))
+                {
                     hosts[host as usize].arrived(world, packet);
                 }
             }
@@ -118,13 +139,72 @@ impl<T: Transport> Simulation<T> {
                 let from = world.traffic.flows()[flow as usize].spec.src;
                 hosts[from as usize].start_flow(world, flow);
             }
+            Event::Fault { step } => self.apply_fault(step),
+            Event::Sample => {
+                self.show(|recorder, now, view| recorder.sample(now, view));
+                self.plan_sample();
+            }
         }
+    }
+
+    fn apply_fault(&mut self, step: u32) {
+        let Self { world, hosts, .. } = self;
+        world.with_fabric(|fabric, cx| fabric.apply_fault(cx, step));
+        match world.fabric.fault_plan()[step as usize].action {
+            FaultAction::Pause(host, paused) => hosts[host as usize].set_paused(world, paused),
+            FaultAction::Drift(host, ppm) => hosts[host as usize].set_drift(world, ppm),
+            FaultAction::Down(..)
+            | FaultAction::Rate(..)
+            | FaultAction::Loss(..)
+            | FaultAction::BlackHole(..) => {}
+        }
+    }
+
+    fn plan_sample(&mut self) {
+        let every = self.world.observer.recorder().and_then(|recorder| recorder.sample_every());
+        if let Some(every) = every {
+            let at = self.world.now + every.max(Time::from_ps(1));
+            self.world.queue.schedule_timer(at, Event::Sample);
+        }
+    }
+
+    /// Shows everything to who watches, if somebody does.
+    fn show(&mut self, what: impl FnOnce(&mut dyn Recorder, Time, &dyn View)) {
+        let mut observer = std::mem::take(&mut self.world.observer);
+        if let Some(recorder) = observer.recorder() {
+            what(recorder, self.world.now, &*self);
+        }
+        self.world.observer = observer;
     }
 
     /// Whether no packet is under way, and nobody waits for an answer.
     fn is_silent(&self) -> bool {
         self.world.fabric.packets.live() == 0
             && self.hosts.iter().all(|host| host.in_flight_bytes() == 0)
+    }
+}
+
+impl<T: Transport> View for Simulation<T> {
+    fn fabric(&self) -> &Fabric {
+        &self.world.fabric
+    }
+
+    fn traffic(&self) -> &Traffic {
+        &self.world.traffic
+    }
+
+    fn endpoint(&self, host: u32) -> EndpointStats {
+        self.hosts[host as usize].transport().stats()
+    }
+
+    fn peer(&self, host: u32, other: u32) -> Option<PeerStats> {
+        let host = &self.hosts[host as usize];
+        host.transport().peer_stats(host.peer(other)?)
+    }
+
+    fn paths(&self, host: u32, other: u32) -> Vec<PathStats> {
+        let host = &self.hosts[host as usize];
+        host.peer(other).map_or(Vec::new(), |peer| host.transport().path_stats(peer))
     }
 }
 
@@ -148,10 +228,13 @@ fn host_config(scenario: &Scenario, seed: u64, host: u32) -> Config {
     Config { seed: Stream::new(seed, Component::Endpoint, host).bits(), ..scenario.core_config() }
 }
 
-fn is_lossless(faults: &Faults) -> bool {
-    let never = |odds: [Probability; 3]| odds.iter().all(|odds| odds.share() == 0.0);
-    never([faults.loss, faults.duplication, faults.reorder])
-        && faults.link.iter().all(|own| never([own.loss, own.duplication, own.reorder]))
+/// Whether nothing goes wrong in a scenario, and every path keeps its order.
+fn is_orderly(scenario: &Scenario) -> bool {
+    let faults = &scenario.faults;
+    scenario.links.routing == Routing::Ecmp
+        && faults.event.is_empty()
+        && faults.odds().is_harmless()
+        && faults.link.iter().all(|own| own.odds().is_harmless())
 }
 
 /// How long after the last completion the network has to fall silent: some retransmission timeouts.

@@ -246,31 +246,45 @@ pub fn wire_bytes(scenario: &Scenario, spec: &FlowSpec) -> u64 {
 pub fn ideal_receiver_fct(scenario: &Scenario, spec: &FlowSpec) -> Time {
     let total = wire_bytes(scenario, spec);
     let last_packet = total.min(scenario.packet_bytes());
-    let rate = scenario.links.rate;
-    // All of it crosses the first link; the last packet then crosses the second.
-    rate.time_for(total - last_packet) + scenario.one_way(last_packet, scenario.path_delay(0))
+    let (network, &FlowSpec { src, dst, .. }) = (scenario.network(), spec);
+    // All of it crosses the slowest link; the last packet has crossed the others besides.
+    network.bottleneck(src, dst).time_for(total - last_packet)
+        + network.one_way(src, dst, last_packet)
+        + scenario.path_delay(0)
 }
 
 /// The same until the sender knows.
 pub fn ideal_sender_fct(scenario: &Scenario, spec: &FlowSpec) -> Time {
-    let forth = scenario.one_way(scenario.packet_bytes(), scenario.path_delay(0));
-    ideal_receiver_fct(scenario, spec) + (scenario.least_rtt() - forth)
+    let &FlowSpec { src, dst, .. } = spec;
+    let forth = scenario.network().one_way(src, dst, scenario.packet_bytes());
+    let back = scenario.least_rtt(src, dst) - forth - scenario.path_delay(0);
+    ideal_receiver_fct(scenario, spec) + back
 }
 
 /// The least time in which the network can carry all flows: its busiest host link never idles, and
 /// no chain of flows that wait for each other is faster than its links are one by one.
 pub fn ideal_span(scenario: &Scenario, plan: &Plan) -> Time {
-    let hosts = scenario.topology.hosts as usize;
-    let (mut sent, mut received) = (vec![0u64; hosts], vec![0u64; hosts]);
+    let network = scenario.network();
+    let mut busy = vec![(0u64, Time::NEVER); 2 * network.hosts() as usize];
     let sender_fct = |spec: &FlowSpec| ideal_sender_fct(scenario, spec);
     let starts = plan.earliest_starts(sender_fct, |spec| ideal_receiver_fct(scenario, spec));
     let mut longest = Time::ZERO;
     for (spec, &start) in plan.flows.iter().zip(&starts) {
         let bytes = wire_bytes(scenario, spec);
-        sent[spec.src as usize] += bytes;
-        received[spec.dst as usize] += bytes;
+        let trip = scenario.least_rtt(spec.src, spec.dst);
+        for link in [spec.src, network.hosts() + spec.dst] {
+            let (sum, least) = busy[link as usize];
+            busy[link as usize] = (sum + bytes, least.min(start + trip));
+        }
         longest = longest.max(start + sender_fct(spec));
     }
-    let busiest = sent.into_iter().chain(received).max().unwrap_or(0);
-    longest.max(scenario.links.rate.time_for(busiest) + scenario.least_rtt())
+    // Of the last packet the trip counts the first link's time already.
+    let packet = scenario.packet_bytes();
+    let span = |(link, &(bytes, trip)): (usize, &(u64, Time))| {
+        let link = network.links().get(link).or_else(|| network.links().first());
+        let rate = link.map_or(scenario.links.rate, |link| link.rate);
+        trip + rate.time_for(bytes.saturating_sub(packet))
+    };
+    let used = busy.iter().enumerate().filter(|(_, (bytes, _))| *bytes > 0);
+    used.map(span).fold(longest, Time::max)
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::{Serialize, Serializer};
 
 use crate::time::Time;
 
@@ -178,6 +179,25 @@ macro_rules! deserialize_with_unit {
 }
 
 deserialize_with_unit!(Rate, Bytes, Time, Probability);
+
+/// Written so that reading gives the same value.
+macro_rules! serialize_with_unit {
+    ($($quantity:ty, $value:ident => $text:expr;)*) => {$(
+        impl Serialize for $quantity {
+            fn serialize<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
+                let $value = self;
+                output.collect_str(&$text)
+            }
+        }
+    )*};
+}
+
+serialize_with_unit! {
+    Rate, rate => format_args!("{}bps", rate.bps);
+    Bytes, bytes => format_args!("{}B", bytes.0);
+    Time, time => format_args!("{}ps", time.as_ps());
+    Probability, odds => odds.0;
+}
 
 const PS_PER_SECOND: u64 = 1_000_000_000_000;
 /// Up to here every whole number is a float of its own.

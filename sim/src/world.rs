@@ -5,9 +5,10 @@ use usrd_proto::wire::{DATA_HEADER_BYTES, DataFlags};
 use usrd_proto::{CompletionLevel, Placement};
 
 use crate::check::Checkers;
-use crate::digest::{Digest, Kind};
+use crate::digest::Kind;
 use crate::event::{Event, EventQueue};
 use crate::fabric::{Fabric, PacketId, Step};
+use crate::observe::Observer;
 use crate::scenario::Scenario;
 use crate::time::Time;
 use crate::traffic::{MessageId, Traffic};
@@ -26,8 +27,8 @@ pub struct World {
     pub traffic: Traffic,
     /// Those who watch.
     pub checkers: Checkers,
-    /// The fingerprint.
-    pub digest: Digest,
+    /// The fingerprint, and who records.
+    pub observer: Observer,
     /// Placements under way.
     pub placements: Slab<PendingPlacement>,
     /// What all hosts are like.
@@ -64,11 +65,11 @@ impl World {
         let traffic = Traffic::new(plan);
         Self {
             now: Time::ZERO,
-            queue: EventQueue::default(),
+            queue: EventQueue::new(scenario.event_queue),
             fabric: Fabric::new(scenario, seed),
             checkers: Checkers::new(&traffic, scenario.integrity),
             traffic,
-            digest: Digest::default(),
+            observer: Observer::default(),
             placements: Slab::new(),
             ready: Vec::new(),
             options: HostSettings {
@@ -83,8 +84,7 @@ impl World {
     /// A host sends a packet that it has filled in.
     pub(crate) fn inject(&mut self, host: u32, packet: PacketId) {
         self.count_transmission(packet);
-        let fingerprint = self.fabric.packets[packet].fingerprint();
-        self.digest.event(self.now, Kind::Transmit, host, fingerprint);
+        self.observer.packet(self.now, Kind::Transmit, host, &self.fabric.packets[packet]);
         self.with_fabric(|fabric, cx| fabric.inject(cx, host, packet));
     }
 
@@ -93,7 +93,7 @@ impl World {
         &mut self,
         step: impl FnOnce(&mut Fabric, &mut Step<'_>) -> R,
     ) -> R {
-        let mut cx = Step { now: self.now, queue: &mut self.queue, digest: &mut self.digest };
+        let mut cx = Step { now: self.now, queue: &mut self.queue, observer: &mut self.observer };
         step(&mut self.fabric, &mut cx)
     }
 

@@ -2,8 +2,8 @@
 
 use usrd_proto::{
     AddPeerError, BounceCopy, Disposition, Endpoint, EndpointStats, Event, Handled, HeaderBuffer,
-    Inbound, InboundId, Instant, PeerId, PeerStats, RecvError, RecvRequest, SendError, SendRequest,
-    Transmit,
+    Inbound, InboundId, Instant, PathStats, PeerId, PeerStats, RecvError, RecvRequest, SendError,
+    SendRequest, Transmit,
 };
 use usrd_sim::check::Checker;
 use usrd_sim::host::Transport;
@@ -164,6 +164,10 @@ impl Transport for Broken {
         self.endpoint.peer_stats(peer)
     }
 
+    fn path_stats(&self, peer: PeerId) -> Vec<PathStats> {
+        self.endpoint.path_stats(peer).unwrap_or_default()
+    }
+
     fn pending_sends(&self) -> usize {
         self.endpoint.pending_sends()
     }
@@ -178,6 +182,7 @@ fn scenario(service: &str, integrity: bool) -> Scenario {
     let text = format!(
         r#"
         name = "broken"
+        transport = "{service}"
         end = "20ms"
         integrity = {integrity}
         topology = {{ kind = "star", hosts = 2 }}
@@ -185,7 +190,6 @@ fn scenario(service: &str, integrity: bool) -> Scenario {
         host = {{ placement_delay = "3us" }}
         [workload]
         kind = "pairs"
-        service = "{service}"
         outstanding = 16
         posted_receives = 2
         pairs = [{{ src = 0, dst = 1, messages = 100, size = "20kB" }}]

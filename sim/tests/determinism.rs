@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use usrd_sim::event::QueueKind;
 use usrd_sim::{Report, Scenario, Simulation};
 
 fn hello() -> PathBuf {
@@ -25,6 +26,18 @@ fn the_same_seed_gives_the_same_run() {
 #[test]
 fn another_seed_gives_another_run() {
     assert_ne!(run(7).digest, run(8).digest);
+}
+
+#[test]
+fn the_event_queue_makes_no_difference() {
+    let mut scenario = Scenario::load(&hello()).unwrap();
+    for seed in 1..4 {
+        let digest = |scenario: &Scenario| Simulation::new(scenario, seed).unwrap().run().digest;
+        scenario.event_queue = QueueKind::Radix;
+        let radix = digest(&scenario);
+        scenario.event_queue = QueueKind::Binary;
+        assert_eq!(radix, digest(&scenario));
+    }
 }
 
 #[test]

@@ -13,7 +13,12 @@ fn text(hosts: u32, workload: &str) -> String {
 }
 
 fn run(hosts: u32, workload: &str) -> Report {
-    let scenario = Scenario::parse(&text(hosts, workload), "workload.toml").unwrap();
+    run_over("srd", hosts, workload)
+}
+
+fn run_over(transport: &str, hosts: u32, workload: &str) -> Report {
+    let text = format!("transport = \"{transport}\"\n{}", text(hosts, workload));
+    let scenario = Scenario::parse(&text, "workload.toml").unwrap();
     let report = Simulation::new(&scenario, 1).unwrap().run();
     assert_eq!(report.status, Status::Ok, "{report}");
     report
@@ -33,16 +38,12 @@ fn collectives_reach_about_the_ideal() {
 #[test]
 fn serving_completes_over_every_reliable_service() {
     for service in ["srd", "rd"] {
-        let kv = format!(
-            "kind = \"kv-transfer\"\nservice = \"{service}\"\nrequests = 6\nblocks = [200, 400]\n\
-             block_size = [\"4KiB\", \"32KiB\"]\ngap = \"50us\"\ncompletion = \"delivered\""
-        );
-        assert_eq!(run(4, &kv).flows.len(), 12);
-        let rpc = format!(
-            "kind = \"rpc\"\nservice = \"{service}\"\nservers = 2\nrequests = 50\nsize = \"64B\"\n\
-             response = \"4KiB\"\nconcurrency = 4\nthink = \"2us\""
-        );
-        assert_eq!(run(6, &rpc).flows.len(), 4 * 50 * 2);
+        let kv = "kind = \"kv-transfer\"\nrequests = 6\nblocks = [200, 400]\n\
+             block_size = [\"4KiB\", \"32KiB\"]\ngap = \"50us\"\ncompletion = \"delivered\"";
+        assert_eq!(run_over(service, 4, kv).flows.len(), 12);
+        let rpc = "kind = \"rpc\"\nservers = 2\nrequests = 50\nsize = \"64B\"\n\
+             response = \"4KiB\"\nconcurrency = 4\nthink = \"2us\"";
+        assert_eq!(run_over(service, 6, rpc).flows.len(), 4 * 50 * 2);
     }
 }
 

@@ -18,7 +18,8 @@ pub(super) fn check(fabric: &Fabric, held: usize) -> Result<(), String> {
 }
 
 fn check_link(fabric: &Fabric, number: usize, link: &Link) -> Result<(), String> {
-    let (stats, queued) = (link.stats(), link.queued());
+    let (data, urgent) = link.queued_bytes();
+    let (stats, queued) = (link.stats(), (link.queued_packets().into(), data + urgent));
     let walked = link.walk(&fabric.packets);
     if queued != walked {
         return Err(format!("link {number}: queue holds {walked:?}, counted {queued:?}"));

@@ -180,17 +180,18 @@ impl Checkers {
     }
 }
 
-/// The properties that are judged when a run is over. `lossless` says that the scenario neither
-/// loses, duplicates nor reorders by itself.
-pub fn finish<T: Transport>(world: &mut World, hosts: &[Host<T>], lossless: bool) {
+/// The properties that are judged when a run is over. `orderly` says that nothing
+/// goes wrong in the scenario by itself, and every path keeps its order.
+pub fn finish<T: Transport>(world: &mut World, hosts: &[Host<T>], orderly: bool) {
     let now = world.now;
     let done = world.traffic.is_done();
+    let held = world.placements.len() + hosts.iter().map(Host::held_packets).sum::<usize>();
     let verdicts = [
-        (Checker::Conservation, conservation::check(&world.fabric, world.placements.len())),
+        (Checker::Conservation, conservation::check(&world.fabric, held)),
         (Checker::Liveness, liveness::check(&world.traffic)),
         (Checker::ExactlyOnce, world.checkers.exactly_once.check_all(&world.traffic)),
         (Checker::Leftovers, if done { leftovers::check(world, hosts) } else { Ok(()) }),
-        (Checker::Spurious, if lossless { spurious::check(world, hosts) } else { Ok(()) }),
+        (Checker::Spurious, if orderly { spurious::check(world, hosts) } else { Ok(()) }),
     ];
     for (checker, verdict) in verdicts {
         world.checkers.log.verdict(checker, now, verdict);

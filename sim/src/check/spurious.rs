@@ -9,7 +9,9 @@ use crate::world::World;
 /// Judges the end of a run whose scenario loses, copies and reorders nothing. Queues may still have
 /// dropped, and receivers refused; then a retransmission has its reason.
 pub(super) fn check<T: Transport>(world: &World, hosts: &[Host<T>]) -> Result<(), String> {
-    if world.fabric.counters().dropped_tail > 0 || hosts.iter().any(has_refused) {
+    if world.fabric.counters().dropped() + world.fabric.counters().trimmed > 0
+        || hosts.iter().any(has_refused)
+    {
         return Ok(());
     }
     let again: u64 = world.traffic.flows().iter().map(|flow| flow.retransmissions).sum();

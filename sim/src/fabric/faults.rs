@@ -1,37 +1,53 @@
-//! What goes wrong on a link. Each link draws from a stream of its own, once per packet and kind
-//! of fault, and draws nothing for what cannot happen.
+//! What goes wrong on a link by chance. Each link draws from a stream of its own, once per packet
+//! and kind of fault, and draws nothing for what cannot happen.
 
 use crate::rng::{Chance, Stream};
-use crate::scenario::{Direction, Faults};
+use crate::scenario::{Burst, Odds};
 use crate::time::Time;
 
 /// How likely what is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FaultProfile {
     loss: Chance,
+    burst: Option<BurstChances>,
+    corruption: Chance,
     duplication: Chance,
     reorder: Chance,
     reorder_delay: Time,
+    jitter: Time,
+}
+
+/// Gilbert and Elliott's channel: two states, each with a loss of its own (the good state's is
+/// [`FaultProfile::loss`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct BurstChances {
+    begin: Chance,
+    end: Chance,
+    loss: Chance,
 }
 
 impl FaultProfile {
-    /// What the scenario says about a link: the last entry of its own, or what goes for all.
-    pub fn of_link(faults: &Faults, host: u32, direction: Direction) -> Self {
-        let own = faults.link.iter().rfind(|own| own.host == host && own.direction == direction);
-        match own {
-            Some(own) => Self {
-                loss: own.loss.into(),
-                duplication: own.duplication.into(),
-                reorder: own.reorder.into(),
-                reorder_delay: own.reorder_delay,
-            },
-            None => Self {
-                loss: faults.loss.into(),
-                duplication: faults.duplication.into(),
-                reorder: faults.reorder.into(),
-                reorder_delay: faults.reorder_delay,
-            },
+    /// What the scenario says.
+    pub fn new(odds: &Odds) -> Self {
+        let burst = |burst: Burst| BurstChances {
+            begin: burst.begin.into(),
+            end: burst.end.into(),
+            loss: burst.loss.into(),
+        };
+        Self {
+            loss: odds.loss.into(),
+            burst: odds.burst.map(burst),
+            corruption: odds.corruption.into(),
+            duplication: odds.duplication.into(),
+            reorder: odds.reorder.into(),
+            reorder_delay: odds.reorder_delay,
+            jitter: odds.jitter,
         }
+    }
+
+    /// Whether anything can go wrong.
+    pub fn is_harmless(&self) -> bool {
+        *self == Self::default()
     }
 }
 
@@ -40,8 +56,12 @@ impl FaultProfile {
 pub(super) struct Fate {
     /// It never arrives.
     pub(super) lost: bool,
-    /// How much later than it should it arrives.
+    /// One bit of it is turned over, this one from its start.
+    pub(super) flipped: Option<u64>,
+    /// How much later than it should it arrives, overtaken by others.
     pub(super) held_up: Time,
+    /// How much later than it should it arrives, with all behind it.
+    pub(super) jitter: Time,
     /// It arrives a second time...
     pub(super) copied: bool,
     /// ...this much later than it should.
@@ -53,25 +73,54 @@ pub(super) struct Fate {
 pub(super) struct FaultSource {
     profile: FaultProfile,
     rng: Stream,
+    in_burst: bool,
+    /// Loss by a planned fault.
+    pub(super) planned_loss: Chance,
+    /// Ways whose hash is below this are dead, by a planned fault.
+    pub(super) black_hole: u32,
 }
 
 impl FaultSource {
     /// Faults drawn from `rng`.
     pub(super) fn new(profile: FaultProfile, rng: Stream) -> Self {
-        Self { profile, rng }
+        let planned_loss = Chance::default();
+        Self { profile, rng, in_burst: false, planned_loss, black_hole: 0 }
     }
 
-    /// Draws a packet's fate.
-    #[inline]
-    pub(super) fn judge(&mut self) -> Fate {
-        if self.profile == FaultProfile::default() {
-            return Fate::default();
-        }
-        let lost = self.rng.happens(self.profile.loss);
-        let copied = self.rng.happens(self.profile.duplication);
+    /// Draws the fate of a packet with this entropy and so many bits.
+    pub(super) fn judge(&mut self, entropy: u32, bits: u64) -> Fate {
+        let swallowed = self.swallows(entropy);
+        let lost = self.loses() || swallowed;
+        let profile = &self.profile;
+        let flipped = self.rng.happens(profile.corruption).then(|| self.rng.below(bits));
+        let copied = self.rng.happens(profile.duplication);
+        let jitter = match profile.jitter {
+            Time::ZERO => Time::ZERO,
+            most => Time::from_ps(self.rng.below(most.as_ps() + 1)),
+        };
         let held_up = self.delay();
         let copy_held_up = if copied { self.delay() } else { Time::ZERO };
-        Fate { lost, held_up, copied, copy_held_up }
+        Fate { lost, flipped, held_up, jitter, copied, copy_held_up }
+    }
+
+    /// Whether packets are late without being overtaken.
+    pub(super) fn has_jitter(&self) -> bool {
+        self.profile.jitter > Time::ZERO
+    }
+
+    fn swallows(&self, entropy: u32) -> bool {
+        // Not the bits that switches choose by: those are alike for all that come here.
+        self.black_hole > 0 && crate::topology::mix(entropy.into()) < self.black_hole
+    }
+
+    fn loses(&mut self) -> bool {
+        let mut lost = self.rng.happens(self.planned_loss);
+        if let Some(burst) = self.profile.burst {
+            let turns = if self.in_burst { burst.end } else { burst.begin };
+            self.in_burst ^= self.rng.happens(turns);
+            lost |= self.in_burst && self.rng.happens(burst.loss);
+        }
+        lost | (!self.in_burst && self.rng.happens(self.profile.loss))
     }
 
     fn delay(&mut self) -> Time {
@@ -86,29 +135,52 @@ impl FaultSource {
 mod tests {
     use super::*;
     use crate::rng::Component;
+    use crate::scenario::Faults;
 
-    fn source(text: &str, host: u32) -> FaultSource {
-        let faults: Faults = toml::from_str(text).unwrap();
-        let profile = FaultProfile::of_link(&faults, host, Direction::Up);
-        FaultSource::new(profile, Stream::new(1, Component::Faults, host))
+    fn fates(odds: &str, count: usize) -> Vec<Fate> {
+        let faults: Faults = toml::from_str(odds).unwrap();
+        let rng = Stream::new(1, Component::Faults, 0);
+        let mut source = FaultSource::new(FaultProfile::new(&faults.odds()), rng);
+        (0..count).map(|_| source.judge(0, 512)).collect()
+    }
+
+    fn count(fates: &[Fate], what: fn(&Fate) -> bool) -> usize {
+        fates.iter().filter(|fate| what(fate)).count()
     }
 
     #[test]
     fn faults_come_as_often_as_they_should() {
-        let mut source =
-            source("loss = 0.1\nduplication = 0.2\nreorder = 0.3\nreorder_delay = \"5us\"", 0);
-        let fates: Vec<_> = (0..10_000).map(|_| source.judge()).collect();
-        let count = |what: fn(&Fate) -> bool| fates.iter().filter(|fate| what(fate)).count();
-        assert!((900..1_100).contains(&count(|fate| fate.lost)));
-        assert!((1_850..2_150).contains(&count(|fate| fate.copied)));
-        assert!((2_800..3_200).contains(&count(|fate| fate.held_up > Time::ZERO)));
+        let fates = fates(
+            "loss = 0.1\nduplication = 0.2\nreorder = 0.3\nreorder_delay = \"5us\"\ncorruption = 0.05",
+            10_000,
+        );
+        assert!((900..1_100).contains(&count(&fates, |fate| fate.lost)));
+        assert!((1_850..2_150).contains(&count(&fates, |fate| fate.copied)));
+        assert!((2_800..3_200).contains(&count(&fates, |fate| fate.held_up > Time::ZERO)));
+        assert!((430..570).contains(&count(&fates, |fate| fate.flipped.is_some())));
         assert!(fates.iter().all(|fate| fate.held_up <= Time::from_ns(5_000)));
     }
 
     #[test]
-    fn a_link_can_have_faults_of_its_own() {
-        let text = "loss = 0\n[[link]]\nhost = 1\ndirection = \"up\"\nloss = 1.0";
-        assert!(!source(text, 0).judge().lost);
-        assert!(source(text, 1).judge().lost);
+    fn bursts_are_bursts() {
+        let text = "burst = { begin = 0.01, end = 0.1, loss = 1.0 }";
+        let fates = fates(text, 100_000);
+        let lost = count(&fates, |fate| fate.lost);
+        // One in eleven of the time is in a burst, ten packets long on average.
+        assert!((8_000..10_200).contains(&lost), "{lost}");
+        let begins = fates.windows(2).filter(|pair| !pair[0].lost && pair[1].lost).count();
+        assert!((lost / 12..lost / 8).contains(&begins), "{begins} bursts, {lost} lost");
+    }
+
+    #[test]
+    fn a_black_hole_takes_the_same_ways_again_and_again() {
+        let rng = Stream::new(1, Component::Faults, 0);
+        let mut source = FaultSource::new(FaultProfile::default(), rng);
+        source.black_hole = u32::MAX / 4;
+        let mut swallowed = |entropy| source.judge(entropy, 1).lost;
+        let first: Vec<_> = (0..1_000).map(&mut swallowed).collect();
+        let second: Vec<_> = (0..1_000).map(&mut swallowed).collect();
+        assert_eq!(first, second);
+        assert!((200..300).contains(&first.iter().filter(|&&lost| lost).count()));
     }
 }

@@ -1,23 +1,17 @@
-//! A link: an output queue, a line that sends one packet at a time, and the way to the far end.
+//! A link: an output queue, a transmitter that sends one packet at a time, and the line to the far
+//! end. Packets on the line keep their order, so only the first of them is a planned event.
 //!
 //! The end of a transmission is only an event if somebody waits for it; an idle link costs one
 //! event per packet (the arrival), a busy one two.
 
-use super::faults::{Fate, FaultProfile, FaultSource};
-use super::packet::{Arena, NIL, Packet, PacketId};
+use super::faults::FaultSource;
+use super::packet::{Arena, PacketId};
+use super::queue::{Fifo, Queue, QueueRules};
 use crate::event::{Event, EventQueue};
-use crate::rng::{Component, Stream};
+use crate::rng::Stream;
 use crate::time::Time;
+use crate::topology::{Node, PlannedLink, SwitchId};
 use crate::units::Rate;
-
-/// What a link leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// The switch.
-    Switch,
-    /// A host.
-    Host(u32),
-}
 
 /// What a link has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,130 +20,106 @@ pub struct LinkStats {
     pub offered: u64,
     /// Packets that it started to send.
     pub started: u64,
-    /// Packets that its full queue dropped.
+    /// Bytes in them, on the wire.
+    pub started_bytes: u64,
+    /// Packets dropped by its full queue, or because it was down.
     pub dropped: u64,
-    /// The longest its queue ever was, in bytes.
+    /// Packets whose payload its full queue cut off.
+    pub trimmed: u64,
+    /// Packets that it marked.
+    pub marked: u64,
+    /// The most data its queue ever held, in bytes.
     pub most_queued_bytes: u64,
 }
 
 /// One direction between two nodes.
 #[derive(Debug)]
 pub struct Link {
-    rate: Rate,
-    latency: Time,
-    overhead_bytes: u64,
-    end: End,
-    path_delays: bool,
-    capacity_bytes: u64,
-    marking: Option<Marking>,
-    faults: FaultSource,
-    head: PacketId,
-    tail: PacketId,
-    queued_bytes: u64,
-    queued_packets: u32,
     busy_until: Time,
+    line: Fifo,
+    pub(super) queue: Queue,
+    rate: Rate,
+    /// Picoseconds per byte if that is a whole number, else zero.
+    byte_ps: u64,
+    latency: Time,
+    overhead_bytes: u32,
+    end: Node,
+    /// The switch whose buffer it takes from.
+    pub(super) owner: Option<SwitchId>,
     free_announced: bool,
-    stats: LinkStats,
-}
-
-/// Marks none up to `min_bytes` of queue, all from `max_bytes`, a rising share in between.
-#[derive(Debug)]
-struct Marking {
-    min_bytes: u64,
-    max_bytes: u64,
-    rng: Stream,
+    /// How many planned faults keep it down.
+    pub(super) downs: u32,
+    pub(super) is_up_link: bool,
+    pub(super) marking_rng: Stream,
+    pub(super) faults: Option<Box<FaultSource>>,
+    pub(super) stats: LinkStats,
 }
 
 impl Link {
-    /// A link with an endless queue that marks nothing, and with no faults.
-    pub(super) fn new(rate: Rate, latency: Time, overhead_bytes: u64, end: End) -> Self {
-        Self {
-            rate,
-            latency,
-            overhead_bytes,
-            end,
-            path_delays: false,
-            capacity_bytes: u64::MAX,
-            marking: None,
-            faults: FaultSource::new(FaultProfile::default(), Stream::new(0, Component::Faults, 0)),
-            head: NIL,
-            tail: NIL,
-            queued_bytes: 0,
-            queued_packets: 0,
+    /// A link without faults.
+    pub(super) fn new(planned: &PlannedLink, overhead_bytes: u32, marking_rng: Stream) -> Self {
+        let mut link = Self {
             busy_until: Time::ZERO,
+            line: Fifo::default(),
+            queue: Queue::default(),
+            rate: planned.rate,
+            byte_ps: 0,
+            latency: planned.latency,
+            overhead_bytes,
+            end: planned.to,
+            owner: match planned.from {
+                Node::Host(_) => None,
+                Node::Switch(switch) => Some(switch),
+            },
             free_announced: false,
+            downs: 0,
+            is_up_link: matches!(planned.from, Node::Host(_)),
+            marking_rng,
+            faults: None,
             stats: LinkStats::default(),
-        }
-    }
-
-    pub(super) fn with_faults(self, profile: FaultProfile, rng: Stream) -> Self {
-        Self { faults: FaultSource::new(profile, rng), ..self }
-    }
-
-    pub(super) fn with_path_delays(self, path_delays: bool) -> Self {
-        Self { path_delays, ..self }
-    }
-
-    pub(super) fn with_queue(
-        self,
-        capacity_bytes: u64,
-        marking: Option<(u64, u64)>,
-        rng: Stream,
-    ) -> Self {
-        let marking = marking.map(|(min_bytes, max_bytes)| Marking { min_bytes, max_bytes, rng });
-        Self { capacity_bytes, marking, ..self }
+        };
+        link.set_rate(planned.rate);
+        link
     }
 
     /// What it leads to.
-    pub fn end(&self) -> End {
+    pub fn end(&self) -> Node {
         self.end
     }
 
-    /// How long a bit takes to the far end.
-    pub fn latency(&self) -> Time {
-        self.latency
+    /// How fast it is now.
+    pub fn rate(&self) -> Rate {
+        self.rate
     }
 
-    /// Whether paths differ here.
-    pub fn has_path_delays(&self) -> bool {
-        self.path_delays
-    }
-
-    /// When the packet on the line has left.
+    /// When the packet on the transmitter has left.
     pub fn busy_until(&self) -> Time {
         self.busy_until
     }
 
-    /// Whether packets wait for the line.
-    pub fn has_waiting(&self) -> bool {
-        self.head != NIL
+    /// Whether it carries nothing for now, by a fault.
+    pub fn is_down(&self) -> bool {
+        self.downs > 0
     }
 
-    /// Whether a packet that comes now can start now. Once the end of a transmission is announced,
-    /// it is that event which starts the next packet.
-    pub fn is_idle(&self, now: Time) -> bool {
-        now >= self.busy_until && !self.free_announced
-    }
-
-    /// Packets in the queue and on the line.
+    /// Packets in the queue and on the transmitter.
     pub fn held_packets(&self, now: Time) -> u32 {
-        self.queued_packets + u32::from(now < self.busy_until)
+        self.queue.packets() + u32::from(now < self.busy_until)
     }
 
-    /// Packets and bytes in the queue, by count.
-    pub fn queued(&self) -> (u64, u64) {
-        (self.queued_packets.into(), self.queued_bytes)
+    /// Packets in the queue.
+    pub fn queued_packets(&self) -> u32 {
+        self.queue.packets()
+    }
+
+    /// Bytes in the queue, by count: of data, and of what goes first.
+    pub fn queued_bytes(&self) -> (u64, u64) {
+        self.queue.bytes()
     }
 
     /// Packets and bytes in the queue, by looking.
     pub fn walk(&self, packets: &Arena) -> (u64, u64) {
-        let (mut at, mut count, mut bytes) = (self.head, 0, 0);
-        while at != NIL {
-            count += 1;
-            bytes += self.wire_bytes(&packets[at]);
-            at = packets[at].next;
-        }
-        (count, bytes)
+        self.queue.walk(packets, self.overhead_bytes.into())
     }
 
     /// What it has done.
@@ -157,153 +127,147 @@ impl Link {
         self.stats
     }
 
-    /// A packet has come to it.
-    pub(super) fn count_offered(&mut self) {
-        self.stats.offered += 1;
+    /// What a packet of `len` bytes takes on it.
+    #[inline]
+    pub(super) fn wire_bytes(&self, len: u32) -> u64 {
+        u64::from(len) + u64::from(self.overhead_bytes)
     }
 
-    /// Puts a packet into the queue; `false` if it has no room for it.
-    pub(super) fn enqueue(&mut self, packets: &mut Arena, packet: PacketId) -> bool {
-        let bytes = self.wire_bytes(&packets[packet]);
-        if self.queued_bytes + bytes > self.capacity_bytes {
-            self.stats.dropped += 1;
-            return false;
-        }
-        if self.tail == NIL {
-            self.head = packet;
-        } else {
-            packets[self.tail].next = packet;
-        }
-        self.tail = packet;
-        self.queued_bytes += bytes;
-        self.queued_packets += 1;
-        self.stats.most_queued_bytes = self.stats.most_queued_bytes.max(self.queued_bytes);
-        true
+    /// Whether a packet that comes now can start now. Once the end of a transmission is announced,
+    /// it is that event which starts the next packet.
+    #[inline]
+    pub(super) fn is_idle(&self, now: Time) -> bool {
+        now >= self.busy_until && !self.free_announced
     }
 
-    /// The line is free: takes the next packet from the queue.
+    pub(super) fn set_rate(&mut self, rate: Rate) {
+        self.rate = rate;
+        let exact = BYTE_PS_AT_1_BPS.is_multiple_of(rate.bps);
+        self.byte_ps = if exact { BYTE_PS_AT_1_BPS / rate.bps } else { 0 };
+    }
+
+    /// The transmitter is free: takes the next packet from the queue.
+    #[inline]
     pub(super) fn next_packet(&mut self, packets: &mut Arena) -> Option<PacketId> {
         self.free_announced = false;
-        if self.head == NIL {
-            return None;
-        }
-        let packet = self.head;
-        self.head = packets[packet].next;
-        packets[packet].next = NIL;
-        if self.head == NIL {
-            self.tail = NIL;
-        }
-        self.queued_bytes -= self.wire_bytes(&packets[packet]);
-        self.queued_packets -= 1;
-        Some(packet)
+        self.queue.pop(packets, self.overhead_bytes.into())
     }
 
-    /// Sends a packet; says whether it was marked, by the queue that it leaves behind.
-    pub(super) fn launch(&mut self, now: Time, packet: &mut Packet) -> bool {
+    /// Sends a packet of `len` bytes; says when it arrives.
+    #[inline]
+    pub(super) fn launch(&mut self, now: Time, len: u32) -> Time {
+        let bytes = self.wire_bytes(len);
         self.stats.started += 1;
-        self.busy_until = now + self.rate.time_for(self.wire_bytes(packet));
-        let queued_bytes = self.queued_bytes;
-        let marks = |marking: &mut Marking| marking.marks(queued_bytes);
-        let marked = packet.ecn_capable && self.marking.as_mut().is_some_and(marks);
-        packet.ce |= marked;
+        self.stats.started_bytes += bytes;
+        let takes = match self.byte_ps {
+            0 => self.rate.time_for(bytes),
+            byte_ps => Time::from_ps(bytes * byte_ps),
+        };
+        self.busy_until = now + takes;
+        self.busy_until + self.latency
+    }
+
+    /// Whether the packet that leaves now is to be marked, by the queue that it leaves behind.
+    #[inline]
+    pub(super) fn marks(&mut self, rules: &QueueRules) -> bool {
+        let marked = rules.marks(self.queue.bytes().0, &mut self.marking_rng);
+        self.stats.marked += u64::from(marked);
         marked
     }
 
-    /// What happens to the packet on its way.
-    pub(super) fn judge(&mut self) -> Fate {
-        self.faults.judge()
+    /// Puts a packet on the line, if it keeps the order there; says whether it does.
+    #[inline]
+    pub(super) fn put_on_line(
+        &mut self,
+        events: &mut EventQueue,
+        packets: &mut Arena,
+        (link, packet): (u32, PacketId),
+        arrives: Time,
+    ) -> bool {
+        match self.line.last() {
+            Some(last) if packets[last].arrives > arrives => return false,
+            Some(_) => {}
+            None => events.schedule(arrives, Event::Arrive { link }),
+        }
+        packets[packet].arrives = arrives;
+        self.line.push(packets, packet);
+        true
     }
 
-    /// Plans the event at which the line is free, if it is not planned yet.
-    pub(super) fn announce_free(&mut self, queue: &mut EventQueue, link: u32) {
+    /// The first packet on the line is at the far end.
+    #[inline]
+    pub(super) fn take_from_line(
+        &mut self,
+        events: &mut EventQueue,
+        packets: &mut Arena,
+        link: u32,
+    ) -> Option<PacketId> {
+        let packet = self.line.pop(packets)?;
+        if let Some(next) = self.line.first() {
+            events.schedule(packets[next].arrives, Event::Arrive { link });
+        }
+        Some(packet)
+    }
+
+    /// When the last packet on the line arrives.
+    pub(super) fn last_arrival(&self, packets: &Arena) -> Time {
+        self.line.last().map_or(Time::ZERO, |last| packets[last].arrives)
+    }
+
+    /// Plans the event at which the transmitter is free, if it is not planned yet.
+    #[inline]
+    pub(super) fn announce_free(&mut self, events: &mut EventQueue, link: u32) {
         if !self.free_announced {
             self.free_announced = true;
-            queue.schedule(self.busy_until, Event::LinkFree { link });
+            events.schedule(self.busy_until, Event::LinkFree { link });
         }
-    }
-
-    fn wire_bytes(&self, packet: &Packet) -> u64 {
-        u64::from(packet.len) + self.overhead_bytes
     }
 }
 
-impl Marking {
-    fn marks(&mut self, queued_bytes: u64) -> bool {
-        if queued_bytes < self.min_bytes || queued_bytes == 0 {
-            return false;
-        }
-        let span = self.max_bytes - self.min_bytes;
-        let over = queued_bytes - self.min_bytes;
-        over >= span || self.rng.below(span) < over
-    }
-}
+/// 8 bits at one bit per second, in picoseconds.
+const BYTE_PS_AT_1_BPS: u64 = 8_000_000_000_000;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rng::Component;
 
-    fn link(capacity_bytes: u64, marking: Option<(u64, u64)>) -> Link {
-        Link::new(Rate { bps: 8_000_000_000 }, Time::ZERO, 0, End::Switch).with_queue(
-            capacity_bytes,
-            marking,
-            Stream::new(1, Component::Marking, 0),
-        )
-    }
-
-    fn packet(packets: &mut Arena, len: u32) -> PacketId {
-        let id = packets.allocate();
-        (packets[id].len, packets[id].ecn_capable) = (len, true);
-        id
+    fn link(bps: u64) -> Link {
+        let planned = PlannedLink {
+            from: Node::Host(0),
+            to: Node::Switch(0),
+            rate: Rate { bps },
+            latency: Time::from_ns(10),
+        };
+        Link::new(&planned, 0, Stream::new(1, Component::Marking, 0))
     }
 
     #[test]
-    fn a_queue_is_first_in_first_out_and_drops_at_the_tail() {
-        let (mut link, mut packets) = (link(250, None), Arena::new(0));
-        let ids = [100, 100, 100].map(|len| packet(&mut packets, len));
-        assert_eq!(ids.map(|id| link.enqueue(&mut packets, id)), [true, true, false]);
-        assert_eq!(link.queued(), (2, 200));
-        assert_eq!(link.walk(&packets), (2, 200));
-        assert_eq!(link.next_packet(&mut packets), Some(ids[0]));
-        assert!(link.enqueue(&mut packets, ids[2]));
-        assert_eq!(link.next_packet(&mut packets), Some(ids[1]));
-        assert_eq!(link.next_packet(&mut packets), Some(ids[2]));
-        assert_eq!(link.next_packet(&mut packets), None);
-        assert_eq!(link.queued(), (0, 0));
-    }
-
-    #[test]
-    fn the_line_is_busy_for_as_long_as_the_packet_takes() {
-        let (mut link, mut packets) = (link(1_000, None), Arena::new(0));
-        let id = packet(&mut packets, 125);
-        link.launch(Time::ZERO, &mut packets[id]);
+    fn the_transmitter_is_busy_for_as_long_as_the_packet_takes() {
+        let mut link = link(8_000_000_000);
+        assert_eq!(link.launch(Time::ZERO, 125), Time::from_ns(135));
         assert_eq!(link.busy_until(), Time::from_ns(125));
         assert!(!link.is_idle(Time::from_ns(124)) && link.is_idle(Time::from_ns(125)));
         assert_eq!(link.held_packets(Time::from_ns(124)), 1);
+        link.set_rate(Rate { bps: 3_000_000_000 });
+        let uneven = link.launch(Time::from_ns(200), 100) - Time::from_ns(210);
+        assert_eq!(uneven, Rate { bps: 3_000_000_000 }.time_for(100));
     }
 
     #[test]
-    fn marks_rise_from_none_to_all() {
-        let share = |queued: u64| {
-            let mut link = link(1_000, Some((200, 600)));
-            let marking = link.marking.as_mut().unwrap();
-            (0..1_000).filter(|_| marking.marks(queued)).count()
+    fn the_line_plans_one_event_and_takes_no_packet_out_of_order() {
+        let (mut link, mut packets) = (link(8_000_000_000), Arena::new(0));
+        let mut events = EventQueue::default();
+        let ids = [0; 3].map(|_| packets.allocate());
+        let times = [20, 30, 25].map(Time::from_ns);
+        let mut put = |nth: usize, events: &mut EventQueue, packets: &mut Arena| {
+            link.put_on_line(events, packets, (7, ids[nth]), times[nth])
         };
-        assert_eq!(share(199), 0);
-        assert!((430..570).contains(&share(400)));
-        assert_eq!(share(600), 1_000);
-        let mut step = link(1_000, Some((200, 200)));
-        assert!(step.marking.as_mut().unwrap().marks(200));
-    }
-
-    #[test]
-    fn what_is_not_ecn_capable_is_not_marked() {
-        let (mut link, mut packets) = (link(1_000, Some((100, 100))), Arena::new(0));
-        let waiting = packet(&mut packets, 500);
-        link.enqueue(&mut packets, waiting);
-        let leaving = packet(&mut packets, 100);
-        packets[leaving].ecn_capable = false;
-        assert!(!link.launch(Time::ZERO, &mut packets[leaving]));
-        packets[leaving].ecn_capable = true;
-        assert!(link.launch(Time::ZERO, &mut packets[leaving]) && packets[leaving].ce);
+        assert!(put(0, &mut events, &mut packets) && put(1, &mut events, &mut packets));
+        assert!(!put(2, &mut events, &mut packets), "it would overtake");
+        assert_eq!(events.scheduled(), 1);
+        assert_eq!(events.pop(), Some((times[0], Event::Arrive { link: 7 })));
+        assert_eq!(link.take_from_line(&mut events, &mut packets, 7), Some(ids[0]));
+        assert_eq!(events.pop(), Some((times[1], Event::Arrive { link: 7 })));
     }
 }

@@ -7,6 +7,7 @@ use usrd_proto::BufferRange;
 use usrd_proto::wire::MAX_HEADER_BYTES;
 
 use crate::digest::Digest;
+use crate::time::Time;
 
 /// Names a packet while it lives.
 pub type PacketId = u32;
@@ -16,35 +17,61 @@ pub(super) const NIL: PacketId = PacketId::MAX;
 
 /// One packet. Its payload stays in the sender's buffer; only where it lies travels along, unless
 /// the scenario wants real bytes.
+///
+/// What every hop looks at comes first, and fits a cache line; the header is for the ends.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Packet {
-    /// The header, and room for the longest.
-    pub header: [u8; MAX_HEADER_BYTES],
-    /// How much of it is in use, in bytes.
-    pub header_len: u8,
-    /// Which path it takes.
-    pub path: u8,
-    /// Whether queues may mark it.
-    pub ecn_capable: bool,
-    /// Whether one did.
-    pub ce: bool,
-    /// Whether a link has made two of it.
-    pub twinned: bool,
+    pub(super) next: PacketId,
+    /// Header and payload, in bytes.
+    pub len: u32,
+    /// When it is at the far end of the link that it is on.
+    pub(super) arrives: Time,
     /// Who sent it.
     pub source: u32,
     /// To whom.
     pub destination: u32,
-    /// Header and payload, in bytes.
-    pub len: u32,
+    /// What switches choose its way by.
+    pub(super) entropy: u32,
+    /// Which path it takes.
+    pub path: u8,
+    /// How much of the header is in use, in bytes.
+    pub header_len: u8,
+    /// Whether queues may mark it.
+    pub ecn_capable: bool,
+    /// Whether one did.
+    pub ce: bool,
+    /// Whether a full queue has cut its payload off.
+    pub trimmed: bool,
+    /// Whether a link has made two of it.
+    pub twinned: bool,
+    /// Whether it carries payload, or did until it was trimmed.
+    pub(super) is_data: bool,
     /// What follows the header.
     pub payload: Option<BufferRange>,
-    pub(super) next: PacketId,
+    /// What the sender's interface computed over all of it; only where links corrupt.
+    pub(super) frame_check: u32,
+    /// The header, and room for the longest.
+    pub header: [u8; MAX_HEADER_BYTES],
 }
 
 impl Packet {
     /// The bytes of the header.
     pub fn head(&self) -> &[u8] {
         &self.header[..usize::from(self.header_len)]
+    }
+
+    /// Whether it has payload, and not only said so.
+    #[inline]
+    pub fn carries_payload(&self) -> bool {
+        self.is_data && !self.trimmed
+    }
+
+    /// A switch cuts the payload off.
+    pub(super) fn trim(&mut self) {
+        self.trimmed = true;
+        self.payload = None;
+        self.len = self.header_len.into();
     }
 
     /// Tells it from others in a digest.
@@ -54,17 +81,22 @@ impl Packet {
 
     const fn empty() -> Self {
         Self {
-            header: [0; MAX_HEADER_BYTES],
-            header_len: 0,
-            path: 0,
-            ecn_capable: false,
-            ce: false,
-            twinned: false,
+            next: NIL,
+            len: 0,
+            arrives: Time::ZERO,
             source: 0,
             destination: 0,
-            len: 0,
+            entropy: 0,
+            path: 0,
+            header_len: 0,
+            ecn_capable: false,
+            ce: false,
+            trimmed: false,
+            twinned: false,
+            is_data: false,
             payload: None,
-            next: NIL,
+            frame_check: 0,
+            header: [0; MAX_HEADER_BYTES],
         }
     }
 }
@@ -100,7 +132,8 @@ impl Arena {
         let id = self.free;
         let slot = &mut self.slots[id as usize];
         self.free = slot.next;
-        (slot.next, slot.ce, slot.twinned, slot.payload) = (NIL, false, false, None);
+        (slot.next, slot.payload) = (NIL, None);
+        (slot.ce, slot.trimmed, slot.twinned) = (false, false, false);
         id
     }
 

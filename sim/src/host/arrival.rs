@@ -14,13 +14,16 @@ use crate::world::{PendingPlacement, World};
 impl<T: Transport> Host<T> {
     /// A packet is here. It belongs to the host until it is released.
     pub fn arrived(&mut self, world: &mut World, id: PacketId) {
+        if let Some(held) = &mut self.paused {
+            return held.push(id);
+        }
         let packet = &world.fabric.packets[id];
-        world.digest.event(world.now, Kind::Arrival, self.id, packet.fingerprint());
+        world.observer.packet(world.now, Kind::Arrival, self.id, packet);
         let source = packet.source;
         let head = packet.head();
         let origin = origin_locator(head).and_then(|_| self.peers.of(source));
         let inbound = Inbound { head, len: packet.len as usize, ce: packet.ce, origin };
-        let handled = self.transport.handle_datagram(world.now.instant(), &inbound);
+        let handled = self.transport.handle_datagram(self.clock.reads(world.now), &inbound);
         if let Some(peer) = handled.accepted {
             self.peers.bind(source, peer);
         }
@@ -43,6 +46,7 @@ impl<T: Transport> Host<T> {
 
     /// A placement that took its time is done.
     pub fn placed(&mut self, world: &mut World, placement: u32) {
+        // A device's copy goes on while the host's program stands still.
         let pending = world.placements.remove(placement as usize);
         self.execute(world, pending.packet, &pending.placement);
         self.turn(world);
@@ -52,7 +56,7 @@ impl<T: Transport> Host<T> {
     pub(super) fn copy_bounced(&mut self, world: &mut World) {
         while let Some(copy) = self.transport.poll_copy() {
             self.copy_one(world, &copy);
-            self.transport.handle_placed(world.now.instant(), copy.message);
+            self.transport.handle_placed(self.clock.reads(world.now), copy.message);
         }
     }
 
@@ -104,7 +108,7 @@ impl<T: Transport> Host<T> {
             world.checkers.report(Checker::Host, world.now, what);
         }
         world.fabric.packets.release(id);
-        let now = world.now.instant();
+        let now = self.clock.reads(world.now);
         self.transport.handle_placed(now, placement.message);
     }
 
@@ -136,6 +140,7 @@ impl<T: Transport> Host<T> {
         packet.len = bytes.len() as u32;
         packet.path = 0;
         packet.ecn_capable = false;
+        packet.payload = None;
         packet.source = self.id;
         packet.destination = to;
         world.inject(self.id, id);

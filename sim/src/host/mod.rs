@@ -7,19 +7,24 @@
 //! A completed send makes room for the flow's next message, a completed receive is posted again.
 
 mod arrival;
+mod clock;
 mod memory;
 mod transport;
+
+use std::collections::BTreeMap;
 
 use usrd_proto::{
     BufferId, BufferRange, CompletionLevel, Event as CoreEvent, PeerId, RecvFailure, RecvRequest,
     SendFailure, SendRequest, Service, Token,
 };
 
+use self::clock::Clock;
 use self::memory::{Bounces, Receives};
 pub use self::transport::Transport;
 use crate::check::{Checker, send_base};
 use crate::digest::Kind;
 use crate::event::Event;
+use crate::fabric::PacketId;
 use crate::time::Time;
 use crate::traffic::MessageId;
 use crate::world::World;
@@ -36,6 +41,9 @@ pub struct Host<T> {
     timer: Timer,
     /// Whether packets wait for room in the network interface.
     blocked: bool,
+    clock: Clock,
+    /// What has arrived since it stands still, if it does.
+    paused: Option<Vec<PacketId>>,
 }
 
 /// What a host will receive: how many messages, the largest of them, and from how many flows.
@@ -50,23 +58,35 @@ pub struct Expected {
 }
 
 impl<T: Transport> Host<T> {
-    /// A host among `hosts`, which posts `ahead` receives per incoming flow.
-    pub fn new(id: u32, transport: T, hosts: u32, expected: Expected, ahead: u32) -> Self {
+    /// A host that posts `ahead` receives per incoming flow.
+    pub fn new(id: u32, transport: T, expected: Expected, ahead: u32) -> Self {
         Self {
             id,
             transport,
-            peers: Peers::new(hosts),
+            peers: Peers::default(),
             receives: Receives::new(expected.largest, expected.messages),
             receives_ahead: expected.flows * u64::from(ahead),
             bounces: Bounces::default(),
             timer: Timer::default(),
             blocked: false,
+            clock: Clock::default(),
+            paused: None,
         }
     }
 
     /// Its endpoint.
     pub fn transport(&self) -> &T {
         &self.transport
+    }
+
+    /// How it numbers another host, once it knows it.
+    pub fn peer(&self, host: u32) -> Option<PeerId> {
+        self.peers.of(host)
+    }
+
+    /// Packets that wait for it to go on.
+    pub fn held_packets(&self) -> usize {
+        self.paused.as_ref().map_or(0, Vec::len)
     }
 
     /// Receives posted and not completed, by the host's own count.
@@ -95,12 +115,30 @@ impl<T: Transport> Host<T> {
     pub fn start_flow(&mut self, world: &mut World, flow: u32) {
         let to = world.traffic.flows()[flow as usize].spec.dst;
         if self.peers.of(to).is_none() {
-            match self.transport.add_peer(world.now.instant()) {
+            match self.transport.add_peer(self.clock.reads(world.now)) {
                 Ok(peer) => self.peers.bind(to, peer),
                 Err(error) => return world.checkers.report(Checker::Host, world.now, error),
             }
         }
         self.submit(world, flow);
+        self.turn(world);
+    }
+
+    /// It stands still, or goes on and sees to what has arrived meanwhile.
+    pub fn set_paused(&mut self, world: &mut World, paused: bool) {
+        if paused {
+            self.paused.get_or_insert_default();
+        } else if let Some(held) = self.paused.take() {
+            for packet in held {
+                self.arrived(world, packet);
+            }
+            self.turn(world);
+        }
+    }
+
+    /// Its clock runs so much too fast from now on, in millionths.
+    pub fn set_drift(&mut self, world: &mut World, ppm: i32) {
+        self.clock.set_drift(world.now, ppm);
         self.turn(world);
     }
 
@@ -120,6 +158,9 @@ impl<T: Transport> Host<T> {
 
     /// Everything that the endpoint wants done now.
     pub(crate) fn turn(&mut self, world: &mut World) {
+        if self.paused.is_some() {
+            return;
+        }
         self.time_out(world);
         loop {
             self.copy_bounced(world);
@@ -132,14 +173,14 @@ impl<T: Transport> Host<T> {
     }
 
     fn time_out(&mut self, world: &World) {
-        let now = world.now.instant();
+        let now = self.clock.reads(world.now);
         if self.transport.poll_timeout().is_some_and(|due| due <= now) {
             self.transport.handle_timeout(now);
         }
     }
 
     fn transmit(&mut self, world: &mut World) {
-        let now = world.now.instant();
+        let now = self.clock.reads(world.now);
         loop {
             let held = world.fabric.up_link(self.id).held_packets(world.now);
             self.blocked = held >= world.options.nic_packets;
@@ -187,7 +228,7 @@ impl<T: Transport> Host<T> {
 
     fn sent(&mut self, world: &mut World, token: Token, result: Result<(), SendFailure>) {
         let message = token.0 as MessageId;
-        world.digest.event(world.now, Kind::Sent, self.id, token.0);
+        world.observer.message(world.now, Kind::Sent, self.id, message);
         world.checkers.sent(world.now, message, result);
         world.message_sent(message, result.is_ok());
         self.submit(world, world.traffic.flow_of(message));
@@ -201,13 +242,14 @@ impl<T: Transport> Host<T> {
         len: u64,
         result: Result<(), RecvFailure>,
     ) {
-        world.digest.event(world.now, Kind::Received, self.id, token.0);
         let number = token.0 as u32;
         let from = self.peers.host_of(peer);
         let Some(buffer) = self.receives.close(number) else {
             let unknown = format!("host {}: no receive is open as token {}", self.id, token.0);
             return world.checkers.report(Checker::Host, world.now, unknown);
         };
+        let seen = buffer.message.unwrap_or(MessageId::MAX);
+        world.observer.message(world.now, Kind::Received, self.id, seen);
         let delivered = (from, self.id, buffer.message, len);
         world.checkers.received(world.now, &world.traffic, delivered, &buffer.bytes, result);
         if let (Some(message), Ok(())) = (buffer.message, result) {
@@ -235,7 +277,8 @@ impl<T: Transport> Host<T> {
             };
             let request = SendRequest { token: Token(message.into()), service, range, level };
             world.checkers.submitted(&world.traffic, message);
-            if let Err(error) = self.transport.send(world.now.instant(), peer, request) {
+            world.observer.message(world.now, Kind::Submitted, self.id, message);
+            if let Err(error) = self.transport.send(self.clock.reads(world.now), peer, request) {
                 return world.checkers.report(Checker::Host, world.now, error);
             }
         }
@@ -246,7 +289,7 @@ impl<T: Transport> Host<T> {
             let number = self.receives.post();
             let (token, buffer) = (Token(number.into()), BufferId(number));
             let request = RecvRequest { token, buffer, len: self.receives.len };
-            if let Err(error) = self.transport.post_recv(world.now.instant(), request) {
+            if let Err(error) = self.transport.post_recv(self.clock.reads(world.now), request) {
                 return world.checkers.report(Checker::Host, world.now, error);
             }
         }
@@ -255,7 +298,7 @@ impl<T: Transport> Host<T> {
     /// Rings no later than the endpoint asks. A ring that has become too early stays: it is cheaper
     /// to take it than to move it with every packet.
     fn set_timer(&mut self, world: &mut World) {
-        let Some(due) = self.transport.poll_timeout().map(Time::at) else {
+        let Some(due) = self.transport.poll_timeout().map(|due| self.clock.shows(due)) else {
             return;
         };
         // What is due already and has been handled waits for room in the network interface.
@@ -264,25 +307,21 @@ impl<T: Transport> Host<T> {
         }
         let due = due.max(world.now + TIMER_STEP);
         if let Some(generation) = self.timer.set(due) {
-            world.queue.schedule(due, Event::Timer { host: self.id, generation });
+            world.queue.schedule_timer(due, Event::Timer { host: self.id, generation });
         }
     }
 }
 
 /// Which host is which peer of the endpoint, and the other way round.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Peers {
-    by_host: Vec<Option<PeerId>>,
+    by_host: BTreeMap<u32, PeerId>,
     hosts: Vec<u32>,
 }
 
 impl Peers {
-    fn new(hosts: u32) -> Self {
-        Self { by_host: vec![None; hosts as usize], hosts: Vec::new() }
-    }
-
     fn of(&self, host: u32) -> Option<PeerId> {
-        self.by_host[host as usize]
+        self.by_host.get(&host).copied()
     }
 
     fn host_of(&self, peer: PeerId) -> u32 {
@@ -295,11 +334,11 @@ impl Peers {
             self.hosts.resize(index + 1, host);
         }
         self.hosts[index] = host;
-        self.by_host[host as usize] = Some(peer);
+        self.by_host.insert(host, peer);
     }
 
     fn all(&self) -> impl Iterator<Item = PeerId> {
-        self.by_host.iter().flatten().copied()
+        self.by_host.values().copied()
     }
 }
 

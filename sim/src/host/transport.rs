@@ -3,8 +3,8 @@
 
 use usrd_proto::{
     AddPeerError, BounceCopy, Endpoint, EndpointStats, Event, Handled, HeaderBuffer, Inbound,
-    InboundId, Instant, PeerId, PeerStats, RecvError, RecvRequest, SendError, SendRequest,
-    Transmit,
+    InboundId, Instant, PathStats, PeerId, PeerStats, RecvError, RecvRequest, SendError,
+    SendRequest, Transmit,
 };
 
 /// A transport endpoint without input, output or clock. The methods mean what they mean for
@@ -34,6 +34,8 @@ pub trait Transport {
     fn stats(&self) -> EndpointStats;
     /// How it stands with a peer.
     fn peer_stats(&self, peer: PeerId) -> Option<PeerStats>;
+    /// What it knows of its paths to a peer.
+    fn path_stats(&self, peer: PeerId) -> Vec<PathStats>;
     /// Sends not completed.
     fn pending_sends(&self) -> usize;
     /// Receives not completed.
@@ -99,6 +101,10 @@ impl Transport for Endpoint {
     #[inline]
     fn peer_stats(&self, peer: PeerId) -> Option<PeerStats> {
         Self::peer_stats(self, peer)
+    }
+
+    fn path_stats(&self, peer: PeerId) -> Vec<PathStats> {
+        Self::path_stats(self, peer).unwrap_or_default()
     }
 
     #[inline]

@@ -126,6 +126,8 @@ pub struct Totals {
     pub rtos: u64,
     /// CE marks set.
     pub marked: u64,
+    /// Packets whose payload a full queue cut off.
+    pub trimmed: u64,
     /// Packets held up by a fault.
     pub reordered: u64,
     /// Packets copied by a fault.
@@ -171,7 +173,7 @@ impl Report {
             drops: drops(world, &stats),
             violations,
             violation_count: world.checkers.violation_count(),
-            digest: format!("{:016x}", world.digest.value()),
+            digest: format!("{:016x}", world.observer.digest().value()),
             cost: Cost {
                 wall_seconds: wall.as_secs_f64(),
                 hops_per_second: hops as f64 / wall.as_secs_f64().max(f64::MIN_POSITIVE),
@@ -227,6 +229,7 @@ impl Totals {
             acks: stats.iter().map(|stats| stats.acks_sent).sum(),
             rtos: stats.iter().map(|stats| stats.rtos).sum(),
             marked: counters.marked,
+            trimmed: counters.trimmed,
             reordered: counters.reordered,
             duplicated: counters.copied,
             most_queued_bytes: queues.map(|link| link.stats().most_queued_bytes).max().unwrap_or(0),
@@ -239,7 +242,12 @@ impl Totals {
 
 fn drops(world: &World, stats: &[EndpointStats]) -> BTreeMap<String, u64> {
     let counters = world.fabric.counters();
-    let network = [("network.full_queue", counters.dropped_tail), ("network.loss", counters.lost)];
+    let network = [
+        ("network.full_queue", counters.dropped_tail),
+        ("network.loss", counters.lost),
+        ("network.down", counters.dropped_down),
+        ("network.corrupt", counters.corrupted),
+    ];
     let mut drops = BTreeMap::new();
     for (name, count) in network.into_iter().filter(|&(_, count)| count > 0) {
         drops.insert(name.to_owned(), count);

@@ -54,9 +54,10 @@ impl Report {
         )?;
         writeln!(
             f,
-            "network       {} hops, {} marked, {} held up, {} copied, longest queue {} B",
+            "network       {} hops, {} marked, {} trimmed, {} held up, {} copied, longest queue {} B",
             totals.packet_hops,
             totals.marked,
+            totals.trimmed,
             totals.reordered,
             totals.duplicated,
             totals.most_queued_bytes

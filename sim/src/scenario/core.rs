@@ -64,6 +64,30 @@ impl Default for CoreOptions {
     }
 }
 
+/// What the hosts run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TransportKey {
+    /// The protocol core: reliable, unordered.
+    #[default]
+    Srd,
+    /// The protocol core: reliable, ordered.
+    Rd,
+    /// The protocol core: neither.
+    Ud,
+}
+
+impl TransportKey {
+    /// What carries a message that does not say otherwise.
+    pub const fn service(self) -> ServiceKey {
+        match self {
+            Self::Srd => ServiceKey::Srd,
+            Self::Rd => ServiceKey::Rd,
+            Self::Ud => ServiceKey::Ud,
+        }
+    }
+}
+
 /// How messages are carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -170,22 +194,23 @@ impl Scenario {
         self.core.mtu.0 + DATA_HEADER_BYTES as u64 + self.links.overhead.0
     }
 
-    /// A full packet there and a short one back, on the slowest path of an empty network.
+    /// A full packet there and a short one back, on the slowest path between the hosts that are
+    /// farthest apart, in an empty network.
     pub fn base_rtt(&self) -> Time {
         let slowest = self.links.path_delay.map_or(Time::ZERO, |delay| delay.max);
-        self.one_way(self.packet_bytes(), slowest) + self.one_way(self.ack_bytes(), slowest)
+        let (from, to) = self.network().farthest();
+        self.round_trip(from, to) + slowest + slowest
     }
 
-    /// The same on the fastest path.
-    pub fn least_rtt(&self) -> Time {
+    /// The same between two hosts on the fastest path.
+    pub fn least_rtt(&self, from: u32, to: u32) -> Time {
         let fastest = self.links.path_delay.map_or(Time::ZERO, |delay| delay.min);
-        self.one_way(self.packet_bytes(), fastest) + self.one_way(self.ack_bytes(), fastest)
+        self.round_trip(from, to) + fastest + fastest
     }
 
-    /// From host to host: two links, stored and forwarded in between.
-    pub fn one_way(&self, wire_bytes: u64, path_delay: Time) -> Time {
-        let hop = self.links.rate.time_for(wire_bytes) + self.links.latency;
-        hop + hop + path_delay
+    fn round_trip(&self, from: u32, to: u32) -> Time {
+        let (network, ack) = (self.network(), self.ack_bytes());
+        network.one_way(from, to, self.packet_bytes()) + network.one_way(to, from, ack)
     }
 
     /// The extra delay of a path.

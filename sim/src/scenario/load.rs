@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
@@ -63,8 +64,13 @@ impl Scenario {
             line: error.span().map(|span| line_of(text, span.start)),
             message: error.message().to_owned(),
         })?;
+        scenario.workload.service = scenario.transport.service();
         scenario.load_trace(source)?;
-        scenario.validate().map_err(|fault| ScenarioError {
+        let checked = scenario.check_size_of_network().and_then(|()| {
+            scenario.network = Arc::new(scenario.lay_out()?);
+            scenario.validate()
+        });
+        checked.map_err(|fault| ScenarioError {
             source: source.to_owned(),
             line: locate(text, &fault.key),
             message: format!("{}: {}", fault.key, fault.message),

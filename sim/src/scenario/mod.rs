@@ -5,18 +5,27 @@
 //! the line.
 
 mod core;
+mod faults;
 mod load;
+mod topology;
 mod validate;
+
+use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::event::QueueKind;
 use crate::time::Time;
-use crate::units::{Bytes, Probability, Rate};
+use crate::topology::Network;
 use crate::workload::Workload;
 
-pub use self::core::{ControllerKey, CoreOptions, ServiceKey, SprayKey};
+pub use self::core::{ControllerKey, CoreOptions, ServiceKey, SprayKey, TransportKey};
+pub use self::faults::{
+    Burst, Direction, FaultAction, FaultEvent, FaultKind, FaultStep, Faults, LinkFaults, Odds,
+};
 pub(crate) use self::load::Fault;
 pub use self::load::ScenarioError;
+pub use self::topology::{CableKey, Links, PathDelay, Routing, Topology, TopologyKind};
 pub(crate) use self::validate::{Check, require};
 
 /// One experiment.
@@ -30,6 +39,9 @@ pub struct Scenario {
     pub seed: u64,
     /// What is not done by then is a violation of liveness.
     pub end: Time,
+    /// Which event queue; they differ in speed only.
+    #[serde(default)]
+    pub event_queue: QueueKind,
     /// Whether packets carry real bytes, which are compared on delivery.
     #[serde(default)]
     pub integrity: bool,
@@ -40,6 +52,9 @@ pub struct Scenario {
     /// What goes wrong on them.
     #[serde(default)]
     pub faults: Faults,
+    /// How messages are carried.
+    #[serde(default)]
+    pub transport: TransportKey,
     /// The protocol's options.
     #[serde(default)]
     pub core: CoreOptions,
@@ -48,108 +63,16 @@ pub struct Scenario {
     pub host: HostOptions,
     /// Who sends what to whom.
     pub workload: Workload,
+    /// The network, laid out when the scenario is read.
+    #[serde(skip)]
+    network: Arc<Network>,
 }
 
-/// Hosts and how they are connected.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Topology {
-    /// The shape.
-    pub kind: TopologyKind,
-    /// How many hosts.
-    pub hosts: u32,
-}
-
-/// The shape of the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TopologyKind {
-    /// Every host has one link up to, and one link down from, the only switch.
-    Star,
-}
-
-/// What the links are like; all are alike.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Links {
-    /// How fast.
-    pub rate: Rate,
-    /// How long a bit takes from end to end.
-    pub latency: Time,
-    /// How much a switch port queues before it drops.
-    pub queue: Bytes,
-    /// A queue this long marks ECN-capable packets when they leave it...
-    pub ecn_min: Option<Bytes>,
-    /// ...and one this long marks all, with a rising share in between. Absent: all from `ecn_min`.
-    pub ecn_max: Option<Bytes>,
-    /// What each packet takes on the wire beyond what the protocol sends.
-    #[serde(default)]
-    pub overhead: Bytes,
-    /// How the paths differ.
-    pub path_delay: Option<PathDelay>,
-}
-
-/// Extra delay of the paths, in even steps from the first path to the last.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PathDelay {
-    /// Of path 0.
-    pub min: Time,
-    /// Of the last path.
-    pub max: Time,
-}
-
-/// What goes wrong: on all links, or on those named.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Faults {
-    /// A packet is lost this often.
-    #[serde(default)]
-    pub loss: Probability,
-    /// A packet arrives twice this often.
-    #[serde(default)]
-    pub duplication: Probability,
-    /// A packet is held up this often, so that later ones overtake it.
-    #[serde(default)]
-    pub reorder: Probability,
-    /// For how long at most.
-    #[serde(default)]
-    pub reorder_delay: Time,
-    /// Links with faults of their own, which replace the ones above.
-    #[serde(default)]
-    pub link: Vec<LinkFaults>,
-}
-
-/// What goes wrong on one link.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LinkFaults {
-    /// Whose link.
-    pub host: u32,
-    /// Which of its two.
-    pub direction: Direction,
-    /// See [`Faults::loss`].
-    #[serde(default)]
-    pub loss: Probability,
-    /// See [`Faults::duplication`].
-    #[serde(default)]
-    pub duplication: Probability,
-    /// See [`Faults::reorder`].
-    #[serde(default)]
-    pub reorder: Probability,
-    /// See [`Faults::reorder_delay`].
-    #[serde(default)]
-    pub reorder_delay: Time,
-}
-
-/// One of a host's two links.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Direction {
-    /// From the host.
-    Up,
-    /// To the host.
-    Down,
+impl Scenario {
+    /// The network, laid out.
+    pub fn network(&self) -> &Arc<Network> {
+        &self.network
+    }
 }
 
 /// What the hosts are like; all are alike.

@@ -3,25 +3,29 @@
 use usrd_proto::wire::{DATA_HEADER_BYTES, MAX_HEADER_BYTES};
 
 use super::load::Fault;
-use super::{ControllerKey, Scenario};
-use crate::time::Time;
+use super::{ControllerKey, Scenario, TopologyKind};
 use crate::traffic::ideal_span;
-use crate::units::Probability;
 
 pub(crate) type Check = Result<(), Fault>;
 
 impl Scenario {
     /// The first thing that cannot be right.
     pub(super) fn validate(&self) -> Check {
-        require((2..=MAX_HOSTS).contains(&self.topology.hosts), "topology.hosts", || {
-            format!("must be 2 to {MAX_HOSTS}")
-        })?;
         self.check_core()?;
         self.check_links()?;
         self.check_faults()?;
         require(self.host.nic_packets > 0, "host.nic_packets", || "must be at least 1".into())?;
         self.check_workload()?;
         self.check_end()
+    }
+
+    /// What has to hold before the network can be laid out.
+    pub(super) fn check_size_of_network(&self) -> Check {
+        let (hosts, pair) = (self.topology.hosts, self.topology.kind == TopologyKind::Pair);
+        require((2..=MAX_HOSTS).contains(&hosts), "topology.hosts", || {
+            format!("must be 2 to {MAX_HOSTS}")
+        })?;
+        require(!pair || hosts == 2, "topology.hosts", || "a pair has 2".into())
     }
 
     fn check_core(&self) -> Check {
@@ -61,21 +65,18 @@ impl Scenario {
         require(max <= links.queue, highest, || {
             "is more than the queue holds: it would drop before it marks".into()
         })?;
+        let shared = links.shared_buffer.is_some();
+        require(shared || links.alpha.is_none(), "links.alpha", || "needs shared_buffer".into())?;
+        require(links.alpha.is_none_or(|alpha| alpha > 0.0), "links.alpha", || {
+            "must be more than zero".into()
+        })?;
+        require(
+            links.shared_buffer.is_none_or(|buffer| buffer >= links.queue),
+            "links.shared_buffer",
+            || "is less than one queue may take".into(),
+        )?;
         let ordered = links.path_delay.is_none_or(|delay| delay.min <= delay.max);
         require(ordered, "links.path_delay.max", || "must not be below min".into())
-    }
-
-    fn check_faults(&self) -> Check {
-        let faults = &self.faults;
-        check_reorder("faults", faults.reorder, faults.reorder_delay)?;
-        for (nth, link) in faults.link.iter().enumerate() {
-            let key = format!("faults.link[{nth}]");
-            require(link.host < self.topology.hosts, &format!("{key}.host"), || {
-                format!("there are only hosts 0 to {}", self.topology.hosts - 1)
-            })?;
-            check_reorder(&key, link.reorder, link.reorder_delay)?;
-        }
-        Ok(())
     }
 
     /// An end that even an ideal network could not keep is a mistake, not a finding.
@@ -83,12 +84,6 @@ impl Scenario {
         let ideal = ideal_span(self, &self.plan(self.seed));
         require(self.end > ideal, "end", || format!("is too short: an ideal network needs {ideal}"))
     }
-}
-
-fn check_reorder(table: &str, reorder: Probability, delay: Time) -> Check {
-    let (often, long) = (reorder.share() > 0.0, delay > Time::ZERO);
-    require(long || !often, &format!("{table}.reorder"), || "needs reorder_delay".into())?;
-    require(often || !long, &format!("{table}.reorder_delay"), || "needs reorder".into())
 }
 
 pub(crate) fn require(holds: bool, key: &str, message: impl FnOnce() -> String) -> Check {

@@ -14,8 +14,8 @@ use crate::units::{Bytes, Probability};
 pub struct Workload {
     /// The pattern.
     pub kind: WorkloadKind,
-    /// How messages are carried.
-    #[serde(default)]
+    /// How messages are carried: the scenario's transport.
+    #[serde(skip)]
     pub service: ServiceKey,
     /// When a send counts as done.
     #[serde(default)]
