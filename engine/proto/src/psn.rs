@@ -46,6 +46,29 @@ impl<const BITS: u32> Sequence<BITS> {
         Self(extend(wire, BITS, near.0))
     }
 
+    /// The number below `end` that a header would show as `wire`, if it is nearer to `end` than half
+    /// of the field's range: what was numbered so far, as far as anybody can still mean it.
+    #[inline]
+    pub const fn reconstruct_below(wire: u32, end: Self) -> Option<Self> {
+        let unused = u32::BITS - BITS;
+        let behind = ((end.0 as u32).wrapping_sub(wire) << unused) as i32 >> unused;
+        if behind <= 0 {
+            return None;
+        }
+        match end.0.checked_sub(behind as u64) {
+            Some(number) => Some(Self(number)),
+            None => None,
+        }
+    }
+
+    /// How far the number that a header shows as `wire` is ahead of `near`, the shorter way round;
+    /// negative if it is behind.
+    #[inline]
+    pub const fn distance(wire: u32, near: Self) -> i64 {
+        let unused = u32::BITS - BITS;
+        ((wire.wrapping_sub(near.0 as u32) << unused) as i32 >> unused) as i64
+    }
+
     /// The number that follows.
     pub const fn next(self) -> Self {
         self.plus(1)

@@ -36,8 +36,17 @@ impl Shared {
         }
     }
 
-    /// Completes a message if nothing is missing.
+    /// A packet of a message has arrived.
     #[inline]
+    pub(crate) fn packet_arrived(&mut self, key: u32) {
+        let message = &mut self.messages[key as usize];
+        message.outstanding -= 1;
+        if message.is_complete() {
+            self.complete_if_done(key);
+        }
+    }
+
+    /// Completes a message if nothing is missing.
     pub(crate) fn complete_if_done(&mut self, key: u32) {
         if self.messages[key as usize].is_complete() {
             self.end_message(key as usize, Ok(()));

@@ -11,7 +11,7 @@ use crate::psn::Psn;
 use crate::shared::Shared;
 use crate::time::Instant;
 use crate::wire::{
-    Ack, Address, DataFlags, DataView, Kind, Nack, NackReason, Op, OpenInfo, OpenPacket, Probe,
+    AckView, Address, DataFlags, DataView, Kind, Nack, NackReason, Op, OpenInfo, OpenPacket, Probe,
     Reset, Transmission,
 };
 
@@ -60,7 +60,7 @@ impl Endpoint {
         let head = inbound.head;
         match Kind::of(head)? {
             Kind::Data => self.on_data(now, inbound, DataView::check(head, inbound.len)?, accepted),
-            Kind::Ack => self.on_ack(now, &Ack::decode(head)?),
+            Kind::Ack => self.on_ack(now, AckView::check(head)?),
             Kind::Nack => self.on_nack(now, &Nack::decode(head)?),
             Kind::Open => self.on_open(now, inbound, &OpenPacket::decode(head)?, accepted),
             Kind::Reset => self.on_reset(now, inbound, &Reset::decode(head)?),
@@ -206,8 +206,8 @@ impl Endpoint {
         Err(DropReason::NoBuffer)
     }
 
-    fn on_ack(&mut self, now: Instant, ack: &Ack) -> Outcome {
-        let index = self.find_from(ack.address, ack.source)?;
+    fn on_ack(&mut self, now: Instant, ack: AckView<'_>) -> Outcome {
+        let index = self.find_from(ack.address(), ack.source())?;
         let peer = &mut *self.peers[index as usize];
         peer.sender.on_ack(now, peer.id, ack, &mut self.shared)?;
         self.shared.stats.acks_received += 1;

@@ -8,7 +8,7 @@ use crate::peer::sender::DataPacket;
 use crate::psn::Psn;
 use crate::shared::Shared;
 use crate::time::Instant;
-use crate::wire::{Data, DataFlags, OpenPacket, Probe, Transmission};
+use crate::wire::{Ack, Data, DataFlags, OpenPacket, Probe, Transmission};
 
 impl Endpoint {
     /// The next datagram to send, its header written to the front of `header`; `None` if there is
@@ -27,13 +27,18 @@ impl Endpoint {
 
     fn next_control(&mut self, now: Instant, header: &mut HeaderBuffer) -> Option<Transmit> {
         while let Some(&index) = self.talking.front() {
-            if let Some(transmit) = self.say(now, index, header) {
-                return Some(transmit);
-            }
-            self.talking.pop_front();
-            if let Some(peer) = self.peers.get_mut(index as usize) {
+            let transmit = self.say(now, index, header);
+            let Some(peer) = self.peers.get_mut(index as usize) else {
+                self.talking.pop_front();
+                continue;
+            };
+            if transmit.is_none() || !peer.has_control(now) {
                 peer.talking = false;
+                self.talking.pop_front();
                 self.timers.arm(index, peer.deadline());
+            }
+            if transmit.is_some() {
+                return transmit;
             }
         }
         None
@@ -58,9 +63,11 @@ impl Endpoint {
         if peer.receiver.ack_due() > now {
             return None;
         }
-        let credit = self.credit(index);
-        let peer = &mut self.peers[index as usize];
-        let mut ack = peer.receiver.build_ack(now, address, credit)?;
+        let mut ack = Ack::new(address, 0, self.credit(index).wire());
+        let peer = &mut *self.peers[index as usize];
+        if !peer.receiver.fill_ack(now, &mut ack) {
+            return None;
+        }
         ack.source = peer.context.local_tag();
         // The peer can only use the ACK once it knows this side: say it again until it does.
         peer.open_owed = peer.open_owed || peer.context.must_open();

@@ -209,40 +209,110 @@ impl Ack {
         at
     }
 
-    pub(crate) fn decode(head: &[u8]) -> Result<Self, DecodeError> {
+    pub(super) fn decode(head: &[u8]) -> Result<Self, DecodeError> {
+        let view = AckView::check(head)?;
+        let fields = view.fields;
+        let mut ack = Self::new(view.address(), view.cumulative(), view.credit());
+        ack.received_bytes = fields.received_bytes.get();
+        ack.duplicates = view.duplicates();
+        ack.trigger = view.trigger();
+        ack.echo = view.echo();
+        ack.turnaround_ns = view.turnaround_ns();
+        ack.number = view.number();
+        ack.duplicate = view.duplicate();
+        ack.source = view.source();
+        for block in view.blocks() {
+            ack.push_block(block);
+        }
+        for path in view.paths() {
+            ack.push_path(path);
+        }
+        Ok(ack)
+    }
+}
+
+/// An ACK where it has arrived, checked. Nothing is copied: a field is read when it is asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct AckView<'a> {
+    fields: &'a Fields,
+    blocks: &'a [BlockFields],
+    paths: &'a [PathFields],
+}
+
+impl<'a> AckView<'a> {
+    /// Nothing undefined, as many bytes as the counts say, and no block that says nothing.
+    #[inline]
+    pub(crate) fn check(head: &'a [u8]) -> Result<Self, DecodeError> {
         let (fields, rest) = Fields::ref_from_prefix(head).map_err(|_| DecodeError::Truncated)?;
         let (blocks, paths) = (usize::from(fields.block_count), usize::from(fields.path_count));
         if fields.prefix.flags != 0 || blocks > MAX_ACK_BLOCKS || paths > MAX_ACK_PATHS {
             return Err(DecodeError::Undefined);
         }
-        let mut ack =
-            Self::new(fields.prefix.address(), fields.cumulative.get(), fields.credit.get());
-        ack.received_bytes = fields.received_bytes.get();
-        ack.duplicates = fields.duplicates.get();
-        ack.trigger = Transmission::from_wire(fields.trigger);
-        ack.echo = fields.echo.get();
-        ack.turnaround_ns = fields.turnaround_ns.get();
-        ack.number = fields.number.get();
-        ack.duplicate = fields.duplicate.get();
-        ack.source = fields.source.get();
-        let (block_fields, rest) = <[BlockFields]>::ref_from_prefix_with_elems(rest, blocks)
+        let (blocks, rest) = <[BlockFields]>::ref_from_prefix_with_elems(rest, blocks)
             .map_err(|_| DecodeError::Truncated)?;
-        let (path_fields, rest) = <[PathFields]>::ref_from_prefix_with_elems(rest, paths)
+        let (paths, rest) = <[PathFields]>::ref_from_prefix_with_elems(rest, paths)
             .map_err(|_| DecodeError::Truncated)?;
         if !rest.is_empty() {
             return Err(DecodeError::Length);
         }
-        for block in block_fields {
-            let block = AckBlock { offset: block.offset.get(), bits: block.bits.get() };
-            if !ack.push_block(block) {
-                return Err(DecodeError::Undefined);
-            }
+        if blocks.iter().any(|block| block.bits == U64::ZERO) {
+            return Err(DecodeError::Undefined);
         }
-        for path in path_fields {
-            let highest = Transmission::from_wire(path.highest);
-            ack.push_path(AckPath { highest, ce_packets: path.ce_packets });
-        }
-        Ok(ack)
+        Ok(Self { fields, blocks, paths })
+    }
+
+    pub(crate) fn address(self) -> Address {
+        self.fields.prefix.address()
+    }
+
+    pub(crate) fn source(self) -> u16 {
+        self.fields.source.get()
+    }
+
+    pub(crate) fn number(self) -> u32 {
+        self.fields.number.get()
+    }
+
+    pub(crate) fn cumulative(self) -> u32 {
+        self.fields.cumulative.get()
+    }
+
+    pub(crate) fn credit(self) -> u32 {
+        self.fields.credit.get()
+    }
+
+    pub(crate) fn duplicates(self) -> u16 {
+        self.fields.duplicates.get()
+    }
+
+    pub(crate) fn duplicate(self) -> u32 {
+        self.fields.duplicate.get()
+    }
+
+    pub(crate) fn trigger(self) -> Transmission {
+        Transmission::from_wire(self.fields.trigger)
+    }
+
+    pub(crate) fn echo(self) -> u32 {
+        self.fields.echo.get()
+    }
+
+    pub(crate) fn turnaround_ns(self) -> u32 {
+        self.fields.turnaround_ns.get()
+    }
+
+    #[inline]
+    pub(crate) fn blocks(self) -> impl ExactSizeIterator<Item = AckBlock> + 'a {
+        let read = |it: &BlockFields| AckBlock { offset: it.offset.get(), bits: it.bits.get() };
+        self.blocks.iter().map(read)
+    }
+
+    #[inline]
+    pub(crate) fn paths(self) -> impl ExactSizeIterator<Item = AckPath> + 'a {
+        self.paths.iter().map(|it| AckPath {
+            highest: Transmission::from_wire(it.highest),
+            ce_packets: it.ce_packets,
+        })
     }
 }
 

@@ -14,6 +14,7 @@ mod tests;
 use zerocopy::byteorder::network_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+pub(crate) use ack::AckView;
 pub use ack::{Ack, AckBlock, AckPath, MAX_ACK_BLOCKS, MAX_ACK_PATHS};
 pub use control::{Nack, NackReason, OpenPacket, Probe, Reset};
 pub(crate) use data::DataView;

@@ -12,7 +12,7 @@ use crate::recv_window::RecvWindow;
 use crate::set256::Set256;
 use crate::time::Instant;
 use crate::times::Times;
-use crate::wire::{Ack, AckBlock, Address, DataView, Transmission};
+use crate::wire::{Ack, AckBlock, DataView, Transmission};
 
 /// See the module's head.
 #[derive(Debug, Default)]
@@ -105,18 +105,16 @@ impl Acknowledger {
         self.due.0
     }
 
-    /// The next ACK, or `None` if nothing has ever arrived.
-    pub(super) fn build(
+    /// Fills the next ACK in; `false` if nothing has ever arrived.
+    pub(super) fn fill(
         &mut self,
         now: Instant,
-        address: Address,
-        credit: Psn,
+        ack: &mut Ack,
         window: &RecvWindow,
         paths: &mut PathArrivals,
-    ) -> Option<Ack> {
-        let trigger = self.trigger?;
-        let edge = window.next_expected();
-        let mut ack = Ack::new(address, edge.wire(), credit.wire());
+    ) -> bool {
+        let Some(trigger) = self.trigger else { return false };
+        ack.cumulative = window.next_expected().wire();
         self.number = self.number.wrapping_add(1);
         ack.number = self.number;
         ack.received_bytes = self.received_bytes;
@@ -126,7 +124,7 @@ impl Acknowledger {
         ack.echo = trigger.timestamp;
         let turnaround_ns = now.nanos_since(trigger.arrived_at);
         ack.turnaround_ns = turnaround_ns.min(u64::from(u32::MAX)) as u32;
-        let all_blocks_told = self.report_blocks(&mut ack, window);
+        let all_blocks_told = self.report_blocks(ack, window);
         if all_blocks_told {
             while ack.paths().len() < crate::wire::MAX_ACK_PATHS {
                 let Some(report) = paths.next_report() else {
@@ -139,7 +137,7 @@ impl Acknowledger {
         self.bytes = 0;
         let more = !all_blocks_told || paths.has_reports();
         self.due.0 = if more { now } else { Instant::NEVER };
-        Some(ack)
+        true
     }
 
     /// Reports blocks: that of the edge, fresh ones, then as many of the others as fit, each in its

@@ -42,7 +42,7 @@ impl PathArrivals {
         self.dirty.insert(transmission.path);
         let path = &mut self.paths[id];
         path.ce_packets = path.ce_packets.saturating_add(ce.into());
-        path.on_arrival(PathSeq::reconstruct(transmission.seq, path.highest))
+        path.on_arrival(transmission.seq)
     }
 
     /// A path to report, if there is one, and forgets that it has to be reported.
@@ -65,28 +65,27 @@ impl PathArrivals {
 
 impl Progress {
     #[inline]
-    fn on_arrival(&mut self, seq: PathSeq) -> PathArrival {
-        if self.recent == 0 {
-            // The first arrival on this path, or the first after its record was given back.
-            *self = Self { highest: seq, recent: 1, ..*self };
-            return PathArrival { gap: false, repeated: false };
-        }
-        if seq > self.highest {
-            let ahead = seq.since(self.highest);
-            self.recent = match ahead {
-                1..=63 => self.recent << ahead | 1,
-                _ => 1,
-            };
-            self.highest = seq;
+    fn on_arrival(&mut self, seq: u32) -> PathArrival {
+        let ahead = PathSeq::distance(seq, self.highest);
+        if ahead > 0 && self.recent != 0 {
+            self.highest = self.highest.plus(ahead as u64);
+            self.recent = if ahead < 64 { self.recent << ahead | 1 } else { 1 };
             return PathArrival { gap: ahead > 1, repeated: false };
         }
-        let behind = self.highest.since(seq);
+        self.on_first_or_late(seq, ahead.unsigned_abs())
+    }
+
+    fn on_first_or_late(&mut self, seq: u32, behind: u64) -> PathArrival {
+        if self.recent == 0 {
+            // The first arrival on this path, or the first after its record was given back.
+            self.highest = PathSeq::reconstruct(seq, self.highest);
+            self.recent = 1;
+            return PathArrival { gap: false, repeated: false };
+        }
         let bit = match behind {
             0..=63 => 1 << behind,
             // Too long ago to tell; a repeat of something that old is rarer than a straggler.
-            _ => {
-                return PathArrival { gap: false, repeated: false };
-            }
+            _ => return PathArrival { gap: false, repeated: false },
         };
         let repeated = self.recent & bit != 0;
         self.recent |= bit;

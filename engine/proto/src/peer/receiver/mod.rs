@@ -22,7 +22,7 @@ use crate::recv_window::{Admission, RecvWindow};
 use crate::shared::Shared;
 use crate::time::Instant;
 use crate::times::Times;
-use crate::wire::{Ack, Address, DataView, Nack, Probe};
+use crate::wire::{Ack, DataView, Nack, Probe};
 
 pub(crate) use acknowledger::Acknowledger;
 pub(crate) use order::{Order, OrderStage};
@@ -185,10 +185,10 @@ impl Receiver {
         wanted.min(self.window.limit())
     }
 
-    /// Writes the ACK that is due. There may be more to say: look at [`ack_due`](Self::ack_due)
-    /// again.
-    pub(crate) fn build_ack(&mut self, now: Instant, address: Address, credit: Psn) -> Option<Ack> {
-        self.acknowledger.build(now, address, credit, &self.window, &mut self.paths)
+    /// Fills in the ACK that is due. There may be more to say: look at [`ack_due`](Self::ack_due)
+    /// again. `false` if nothing has ever arrived.
+    pub(crate) fn fill_ack(&mut self, now: Instant, ack: &mut Ack) -> bool {
+        self.acknowledger.fill(now, ack, &self.window, &mut self.paths)
     }
 
     pub(crate) fn is_idle(&self) -> bool {

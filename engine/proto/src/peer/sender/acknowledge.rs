@@ -16,7 +16,7 @@ use crate::send_window::SentState;
 use crate::shared::Shared;
 use crate::time::Instant;
 use crate::times::Times;
-use crate::wire::{Ack, MAX_ACK_PATHS, Nack, NackReason, Transmission};
+use crate::wire::{AckView, MAX_ACK_PATHS, Nack, NackReason, Transmission};
 
 /// What a NACK brought about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Sender {
         &mut self,
         now: Instant,
         peer: PeerId,
-        ack: &Ack,
+        ack: AckView<'_>,
         shared: &mut Shared,
     ) -> Result<(), DropReason> {
         let checked = self.check(ack).ok_or(DropReason::AckBeyondSent)?;
@@ -65,7 +65,7 @@ impl Sender {
         };
         let marked = self.take_paths(now, peer, ack, &checked, shared);
         self.heard(now, peer, shared);
-        if is_newest {
+        if is_newest && !self.overtaken.is_empty() {
             self.find_gaps(now, checked.cumulative, ack, shared);
         }
         if progress.acked_bytes > 0 || rtt.is_some() {
@@ -75,9 +75,9 @@ impl Sender {
     }
 
     /// Rule A5: nothing in the ACK may lie beyond what was sent.
-    fn check(&self, ack: &Ack) -> Option<Checked> {
+    fn check(&self, ack: AckView<'_>) -> Option<Checked> {
         let next = self.window.next_psn();
-        let cumulative = Psn::reconstruct(ack.cumulative, self.window.unacknowledged());
+        let cumulative = Psn::reconstruct(ack.cumulative(), self.window.unacknowledged());
         if cumulative > next {
             return None;
         }
@@ -92,7 +92,7 @@ impl Sender {
         for (seq, report) in path_seqs.iter_mut().zip(ack.paths()) {
             *seq = self.sent_on(report.highest)?;
         }
-        let trigger_seq = self.sent_on(ack.trigger)?;
+        let trigger_seq = self.sent_on(ack.trigger())?;
         Some(Checked { cumulative, trigger_seq, path_seqs })
     }
 
@@ -104,23 +104,22 @@ impl Sender {
     /// The full number of a transmission, if it was sent.
     fn sent_on(&self, transmission: Transmission) -> Option<PathSeq> {
         let path = self.paths.get(transmission.path)?;
-        let seq = PathSeq::reconstruct(transmission.seq, path.next_seq);
-        (seq < path.next_seq).then_some(seq)
+        PathSeq::reconstruct_below(transmission.seq, path.next_seq)
     }
 
     /// Credit is absolute, and a newer ACK overrules an older one, also downwards. Returns whether
     /// this one is the newest.
-    fn take_credit(&mut self, ack: &Ack) -> bool {
-        if !is_newer(ack.number, self.newest_ack) {
+    fn take_credit(&mut self, ack: AckView<'_>) -> bool {
+        if !is_newer(ack.number(), self.newest_ack) {
             return false;
         }
-        self.newest_ack = ack.number;
-        self.credit = Psn::reconstruct(ack.credit, self.window.next_psn());
+        self.newest_ack = ack.number();
+        self.credit = Psn::reconstruct(ack.credit(), self.window.next_psn());
         true
     }
 
     /// Takes what has arrived out of the window. Returns how many bytes of it are news.
-    fn take_arrivals(&mut self, cumulative: Psn, ack: &Ack, shared: &mut Shared) -> u64 {
+    fn take_arrivals(&mut self, cumulative: Psn, ack: AckView<'_>, shared: &mut Shared) -> u64 {
         let mut bytes = 0;
         while self.window.unacknowledged() < cumulative {
             bytes += self.arrived(self.window.unacknowledged(), shared);
@@ -140,43 +139,41 @@ impl Sender {
     /// One packet has arrived: it needs nothing more.
     #[inline]
     fn arrived(&mut self, psn: Psn, shared: &mut Shared) -> u64 {
-        let Some(&packet) = self.window.get(psn) else {
+        let Some(packet) = self.window.get_mut(psn) else {
             return 0;
         };
-        let bytes = wire_bytes(packet.len);
-        match packet.state {
+        let state = core::mem::replace(&mut packet.state, SentState::Done);
+        let (message, id, bytes) = (packet.message, packet.path, wire_bytes(packet.len));
+        match state {
             SentState::InFlight => {
-                let path = self.paths.open(packet.path, &shared.config);
-                self.window.unlink(&mut path.in_flight, psn);
-                if path.in_flight.is_empty() {
-                    self.busy.remove(packet.path);
-                }
                 self.in_flight_bytes -= bytes;
+                if let Some(path) = self.paths.get_mut(id) {
+                    self.window.unlink(&mut path.in_flight, psn);
+                    if path.in_flight.is_empty() {
+                        self.busy.remove(id);
+                    }
+                }
             }
             SentState::Lost => self.window.unlink(&mut self.lost, psn),
             SentState::Refused => self.window.unlink(&mut self.refused, psn),
             SentState::Done => return 0,
         }
-        if let Some(record) = self.window.get_mut(psn) {
-            record.state = SentState::Done;
-        }
         self.window.set_arrived(psn);
-        shared.messages[packet.message as usize].outstanding -= 1;
-        shared.complete_if_done(packet.message);
+        shared.packet_arrived(message);
         bytes
     }
 
     /// The round trip of the packet that the ACK answers, in nanoseconds, the peer's own time taken
     /// out. Unambiguous whatever was sent again: the timestamp is of that very transmission. Rule R1.
-    fn take_round_trip(&mut self, now: Instant, ack: &Ack, times: &Times) -> Option<u64> {
-        let elapsed = (now.as_nanos() as u32).wrapping_sub(ack.echo);
-        let sample = u64::from(elapsed.checked_sub(ack.turnaround_ns)?).max(1);
+    fn take_round_trip(&mut self, now: Instant, ack: AckView<'_>, times: &Times) -> Option<u64> {
+        let elapsed = (now.as_nanos() as u32).wrapping_sub(ack.echo());
+        let sample = u64::from(elapsed.checked_sub(ack.turnaround_ns())?).max(1);
         if sample > MAX_RTT_NS {
             return None;
         }
         self.rtt.update(now, sample);
         self.recovery.set_peer_timeout(probe_timeout_ns(times, &self.rtt));
-        self.paths.get_mut(ack.trigger.path)?.rtt.update(now, sample);
+        self.paths.get_mut(ack.trigger().path)?.rtt.update(now, sample);
         Some(sample)
     }
 
@@ -185,15 +182,16 @@ impl Sender {
         &mut self,
         now: Instant,
         peer: PeerId,
-        ack: &Ack,
+        ack: AckView<'_>,
         checked: &Checked,
         shared: &mut Shared,
     ) -> bool {
         let mut marked = false;
         let mut trigger_told = false;
-        for (report, &seq) in ack.paths().iter().zip(&checked.path_seqs) {
+        let trigger = ack.trigger().path;
+        for (report, &seq) in ack.paths().zip(&checked.path_seqs) {
             let id = report.highest.path;
-            trigger_told |= id == ack.trigger.path;
+            trigger_told |= id == trigger;
             if report.ce_packets == 0 {
                 self.sprayer.on_clean(id);
             } else {
@@ -205,7 +203,7 @@ impl Sender {
             self.path_arrived(now, peer, id, seq, shared);
         }
         if !trigger_told {
-            self.path_arrived(now, peer, ack.trigger.path, checked.trigger_seq, shared);
+            self.path_arrived(now, peer, trigger, checked.trigger_seq, shared);
         }
         self.take_duplicates(ack, shared);
         marked
@@ -222,7 +220,13 @@ impl Sender {
         let Some(path) = self.paths.get_mut(id) else {
             return;
         };
-        if path.on_arrived(now, seq, &shared.config.path) {
+        let changed = path.on_arrived(now, seq, &shared.config.path);
+        // What was sent before it on this path has arrived, too, or has been overtaken.
+        let oldest = path.in_flight.first().and_then(|psn| self.window.get(psn));
+        if oldest.is_some_and(|packet| packet.seq < path.arrived_end) {
+            self.overtaken.insert(id);
+        }
+        if changed {
             let state = path.state();
             self.path_changed(peer, id, state, shared);
         } else {
@@ -246,16 +250,16 @@ impl Sender {
 
     /// The peer had some packets already when they came again. Rule L3: the path on which the first
     /// transmission was given up reorders more than was thought.
-    fn take_duplicates(&mut self, ack: &Ack, shared: &mut Shared) {
-        let more = ack.duplicates.wrapping_sub(self.reported_duplicates);
+    fn take_duplicates(&mut self, ack: AckView<'_>, shared: &mut Shared) {
+        let more = ack.duplicates().wrapping_sub(self.reported_duplicates);
         // A late ACK shows an older count; forward is the shorter way round.
         if more == 0 || more > u16::MAX / 2 {
             return;
         }
-        self.reported_duplicates = ack.duplicates;
+        self.reported_duplicates = ack.duplicates();
         self.spurious += u64::from(more);
         shared.stats.spurious_retransmissions += u64::from(more);
-        let psn = Psn::reconstruct(ack.duplicate, self.window.unacknowledged());
+        let psn = Psn::reconstruct(ack.duplicate(), self.window.unacknowledged());
         if let Some(path) = self.recovery.retransmitted_from(psn) {
             self.paths.open(path, &shared.config).reorder.on_duplicate();
         }
@@ -271,12 +275,12 @@ impl Sender {
     fn inform_controller(
         &mut self,
         now: Instant,
-        ack: &Ack,
+        ack: AckView<'_>,
         progress: &Progress,
         (rtt_ns, ce, cwnd_limited): (Option<u64>, bool, bool),
         config: &Config,
     ) {
-        let path = self.paths.get(ack.trigger.path);
+        let path = self.paths.get(ack.trigger().path);
         let base_rtt_ns = path.map_or_else(|| self.rtt.min_ns(), |path| path.rtt.min_ns());
         self.pace.on_ack(
             now,

@@ -8,7 +8,7 @@ use super::Sender;
 use crate::psn::Psn;
 use crate::shared::Shared;
 use crate::time::Instant;
-use crate::wire::{Ack, MAX_ACK_BLOCKS};
+use crate::wire::{AckView, MAX_ACK_BLOCKS};
 
 /// Which PSNs an ACK says something about. Rule A3.
 pub(super) struct Told {
@@ -18,7 +18,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    pub(super) fn new(cumulative: Psn, ack: &Ack) -> Self {
+    pub(super) fn new(cumulative: Psn, ack: AckView<'_>) -> Self {
         let edge = cumulative.block();
         let mut blocks = [0; MAX_ACK_BLOCKS];
         for (number, block) in blocks.iter_mut().zip(ack.blocks()) {
@@ -36,19 +36,15 @@ impl Told {
 }
 
 impl Sender {
-    /// Looks at the paths that the ACK reports, and those on which something had been overtaken
-    /// before without being reported missing.
+    /// Looks at the paths on which something has been overtaken, by what this ACK reports or before.
     pub(super) fn find_gaps(
         &mut self,
         now: Instant,
         cumulative: Psn,
-        ack: &Ack,
+        ack: AckView<'_>,
         shared: &mut Shared,
     ) {
         let mut paths = core::mem::take(&mut self.overtaken);
-        for report in ack.paths() {
-            paths.insert(report.highest.path);
-        }
         let told = Told::new(cumulative, ack);
         let mut congested_bytes = 0;
         while let Some(path) = paths.pop_first() {
@@ -89,13 +85,18 @@ impl Sender {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{AckBlock, Address};
+    use crate::wire::{Ack, AckBlock, Address, MAX_HEADER_BYTES};
 
     #[test]
     fn an_ack_tells_of_its_blocks_and_of_the_edge() {
         let cumulative = Psn::new(640);
         let mut ack = Ack::new(Address::default(), cumulative.wire(), 10_000);
-        let told = |ack: &Ack, psn| Told::new(cumulative, ack).about(Psn::new(psn));
+        let told = |ack: &Ack, psn| {
+            let mut bytes = [0; MAX_HEADER_BYTES];
+            let len = ack.encode(&mut bytes);
+            let view = AckView::check(&bytes[..len]).expect("a valid ACK");
+            Told::new(cumulative, view).about(Psn::new(psn))
+        };
         assert!(told(&ack, 640) && told(&ack, 5000), "no gap: all from the edge on is missing");
         ack.push_block(AckBlock { offset: 2, bits: 1 });
         assert!(told(&ack, 640) && told(&ack, 703), "the block of the edge is empty");

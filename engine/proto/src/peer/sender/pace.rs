@@ -23,18 +23,23 @@ struct State {
     rate: u64,
 }
 
+impl State {
+    #[cold]
+    fn new(config: &Config) -> Self {
+        let controller = Controller::new(&config.cc);
+        Self {
+            cwnd_bytes: controller.cwnd_bytes(),
+            controller,
+            pacer: Pacer::new(config.pacing_burst_bytes),
+            rate: 0,
+        }
+    }
+}
+
 impl Pace {
     #[inline]
     fn state(&mut self, config: &Config) -> &mut State {
-        self.0.get_or_insert_with(|| {
-            let controller = Controller::new(&config.cc);
-            Box::new(State {
-                cwnd_bytes: controller.cwnd_bytes(),
-                controller,
-                pacer: Pacer::new(config.pacing_burst_bytes),
-                rate: 0,
-            })
-        })
+        self.0.get_or_insert_with(|| Box::new(State::new(config)))
     }
 
     #[inline]

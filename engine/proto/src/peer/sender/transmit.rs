@@ -152,9 +152,10 @@ impl Sender {
         let id = self.sprayer.next(&mut self.paths);
         let path = self.paths.open(id, &shared.config);
         let seq = path.take_seq();
+        let timeout_ns = path.probe_timeout_ns(&shared.times, self.recovery.probe_timeout_ns());
         let packet = SentPacket::new(key, (offset, len), (id, seq), now);
         let psn = self.window.push_in_flight(packet, &mut path.in_flight);
-        self.note_sent(now, id, len, shared);
+        self.note_sent(now, id, len, timeout_ns);
         DataPacket {
             psn: Some(psn),
             message: key,
@@ -187,6 +188,7 @@ impl Sender {
     fn launch_again(&mut self, now: Instant, shared: &Shared, psn: Psn, id: u8) -> DataPacket {
         let path = self.paths.open(id, &shared.config);
         let seq = path.take_seq();
+        let timeout_ns = path.probe_timeout_ns(&shared.times, self.recovery.probe_timeout_ns());
         self.window.append(&mut path.in_flight, psn);
         let Some(record) = self.window.get_mut(psn) else { unreachable!("the PSN is in a list") };
         record.path = id;
@@ -196,7 +198,7 @@ impl Sender {
         record.missing = false;
         record.sends = record.sends.saturating_add(1);
         let SentPacket { message, offset, len, .. } = *record;
-        self.note_sent(now, id, len, shared);
+        self.note_sent(now, id, len, timeout_ns);
         DataPacket {
             psn: Some(psn),
             message,
@@ -209,13 +211,9 @@ impl Sender {
         }
     }
 
-    /// Accounts for a packet that leaves.
+    /// Accounts for a packet that leaves, to be answered within `timeout_ns`.
     #[inline]
-    fn note_sent(&mut self, now: Instant, id: u8, len: u16, shared: &Shared) {
-        let fallback_ns = self.recovery.probe_timeout_ns();
-        let path = self.paths.get(id);
-        let timeout_ns =
-            path.map_or(fallback_ns, |path| path.probe_timeout_ns(&shared.times, fallback_ns));
+    fn note_sent(&mut self, now: Instant, id: u8, len: u16, timeout_ns: u64) {
         self.busy.insert(id);
         self.in_flight_bytes += wire_bytes(len);
         self.recovery.on_sent(now, now.plus_nanos(timeout_ns));
