@@ -77,7 +77,24 @@ impl TimerWheel {
     }
 
     /// Sets `key`'s deadline, in place of the one it had. [`Instant::NEVER`] disarms it.
+    #[inline]
     pub fn arm(&mut self, key: u32, deadline: Instant) {
+        match self.entries.get_mut(key as usize) {
+            // Nearly always: filed already, early enough.
+            Some(entry)
+                if entry.slot != IDLE
+                    && deadline != Instant::NEVER
+                    && tick_of(deadline) >= entry.filed_tick =>
+            {
+                entry.deadline = deadline;
+                self.earliest = self.earliest.min(deadline);
+            }
+            _ => self.arm_anew(key, deadline),
+        }
+    }
+
+    #[inline(never)]
+    fn arm_anew(&mut self, key: u32, deadline: Instant) {
         if deadline == Instant::NEVER {
             return self.disarm(key);
         }
@@ -89,11 +106,10 @@ impl TimerWheel {
         entry.deadline = deadline;
         if entry.slot == IDLE {
             self.armed += 1;
-            self.file(key);
-        } else if tick_of(deadline) < entry.filed_tick {
+        } else {
             self.unlink(key);
-            self.file(key);
         }
+        self.file(key);
     }
 
     /// Clears `key`'s deadline, if it has one.

@@ -182,6 +182,12 @@ impl Endpoint {
     /// say, and when each is next due.
     #[inline]
     fn settle(&mut self, now: Instant) {
+        if !self.marked.is_empty() {
+            self.settle_marked(now);
+        }
+    }
+
+    fn settle_marked(&mut self, now: Instant) {
         while let Some(index) = self.marked.pop() {
             let Some(peer) = self.peers.get_mut(index as usize) else { continue };
             peer.marked = false;
