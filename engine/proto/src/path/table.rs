@@ -38,10 +38,14 @@ pub(crate) struct Path {
 struct ProbeTimer {
     /// When to ask next, or to judge the question that is open.
     at: Instant,
-    /// When the open question was sent.
+    /// The number of the open question: an answer to it, or to its repetitions, will do.
     asked: Option<PathSeq>,
+    /// When it was put last.
+    asked_at: Instant,
     wait: Duration,
     successes: u8,
+    /// How often it was put again because the peer itself was silent.
+    repetitions: u8,
 }
 
 /// What a path's timer asks for.
@@ -67,8 +71,10 @@ impl Path {
             probe: ProbeTimer {
                 at: Instant::NEVER,
                 asked: None,
+                asked_at: Instant::ZERO,
                 wait: config.path.first_probe,
                 successes: 0,
+                repetitions: 0,
             },
         }
     }
@@ -88,6 +94,12 @@ impl Path {
         self.next_seq = seq.next();
         self.packets_sent += 1;
         seq
+    }
+
+    /// The smoothed round trip, or the peer's where this path has no sample yet.
+    #[inline]
+    pub(crate) fn srtt_ns(&self, peer: &RttEstimator) -> u64 {
+        if self.rtt.has_sample() { self.rtt.srtt_ns() } else { peer.srtt_ns() }
     }
 
     /// How long a packet on this path may be without news, if `fallback_ns` is that of the peer.
@@ -121,7 +133,11 @@ impl Path {
             return false;
         }
         self.state = PathState::Suspect;
-        self.probe = ProbeTimer { at: now, asked: None, wait: config.first_probe, successes: 0 };
+        self.probe.at = now;
+        self.probe.asked = None;
+        self.probe.wait = config.first_probe;
+        self.probe.successes = 0;
+        self.probe.repetitions = 0;
         true
     }
 
@@ -164,13 +180,24 @@ impl Path {
         self.probe.at
     }
 
-    /// Asks, or judges a question that stayed unanswered. Returns what to do, and whether the
-    /// state changed.
-    pub(crate) fn on_timer(&mut self, now: Instant, config: &PathConfig) -> (ProbeAction, bool) {
+    /// Asks, or judges a question that stayed unanswered. The latest transmission known to have
+    /// arrived, on whatever path, left at `delivered_until`. Returns what to do, and whether the state changed. Rule P4.
+    pub(crate) fn on_timer(
+        &mut self,
+        now: Instant,
+        (delivered_until, srtt_ns): (Instant, u64),
+        config: &PathConfig,
+    ) -> (ProbeAction, bool) {
         if now < self.probe.at {
             return (ProbeAction::Nothing, false);
         }
         if self.probe.asked.is_none() {
+            return (ProbeAction::Ask, false);
+        }
+        let peer_is_there = delivered_until > self.probe.asked_at.plus_nanos(srtt_ns);
+        let may_repeat = self.probe.repetitions < config.probe_successes;
+        if self.state == PathState::Suspect && !peer_is_there && may_repeat {
+            self.probe.repetitions += 1;
             return (ProbeAction::Ask, false);
         }
         // Unanswered: wait, each time longer, then ask again.
@@ -185,7 +212,8 @@ impl Path {
 
     /// A probe leaves; it is to be answered within `timeout_ns`.
     pub(crate) fn probe_sent(&mut self, now: Instant, seq: PathSeq, timeout_ns: u64) {
-        self.probe.asked = Some(seq);
+        self.probe.asked = self.probe.asked.or(Some(seq));
+        self.probe.asked_at = now;
         self.probe.at = now.plus_nanos(timeout_ns);
     }
 }

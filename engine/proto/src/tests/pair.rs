@@ -53,6 +53,8 @@ pub(super) struct Link {
     pub held_for: Duration,
     pub black_holes: BTreeSet<(Side, u8)>,
     pub mark_ce: bool,
+    /// A side that is away from then until then: what arrives meanwhile waits.
+    pub away: Option<(Side, Instant, Instant)>,
     /// Decides about single datagrams: `false` drops. Sees the sender and the packet.
     pub filter: Option<Filter>,
 }
@@ -68,6 +70,7 @@ impl Default for Link {
             held_for: Duration::from_micros(50),
             black_holes: BTreeSet::new(),
             mark_ce: false,
+            away: None,
             filter: None,
         }
     }
@@ -289,6 +292,12 @@ impl Pair {
             let mut at = self.now + self.link.delay + self.link.delay_per_path * path.into();
             if self.rng.random_bool(self.link.reordering) {
                 at = at.plus_nanos(self.rng.random_range(0..self.link.held_for.as_nanos() as u64));
+            }
+            if let Some((side, from_then, until)) = self.link.away
+                && side == from.other()
+                && (from_then..until).contains(&at)
+            {
+                at = until;
             }
             let ce = self.link.mark_ce && transmit.ecn_capable;
             self.inject_at(at, from.other(), bytes.clone(), ce);

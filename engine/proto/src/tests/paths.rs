@@ -117,6 +117,27 @@ fn a_stall_of_the_peer_retires_no_path() {
     assert_eq!(pair.b.received()[0].bytes, pattern(1, 1 << 20));
 }
 
+/// Rules L4 and P4: a peer that is away for a moment answers late on all paths, which is no path's
+/// fault, whichever of them carried what when it left.
+#[test]
+fn a_peer_that_is_away_costs_no_path() {
+    for away_us in [30, 60, 120, 500, 3000] {
+        let mut pair = Pair::plain();
+        transfer(&mut pair, 5);
+        for round in 0..20 {
+            pair.post(B, 1 << 20);
+            pair.send(A, Service::Srd, &pattern(round, 1 << 20));
+            let leaves = pair.now.plus_nanos(20_000 + 1_700 * round);
+            pair.link.away = Some((B, leaves, leaves.plus_nanos(away_us * 1000)));
+            pair.run_until_quiet(LIMIT);
+            pair.run_for(Duration::from_millis(1));
+        }
+        let judged = |event: &&Event| matches!(event, Event::PathChanged { .. });
+        let changes: Vec<_> = pair.a.events.iter().filter(judged).collect();
+        assert!(changes.is_empty(), "away for {away_us} us: {changes:?}");
+    }
+}
+
 /// The smaller number of paths is used.
 #[test]
 fn path_counts_are_agreed() {

@@ -42,16 +42,29 @@ pub(super) struct Recovery {
     path_at: Instant,
     /// The next RTO, once the tail has been probed.
     rto_at: Instant,
-    last_heard: Instant,
+    /// When the latest transmission left that is known to have arrived.
+    delivered_until: Instant,
     /// Since when something has been waiting for an answer.
     waiting_since: Instant,
-    /// The path whose packet was sent again because nobody answered.
-    tail_probed: Option<u8>,
+    /// Nobody answers, and the oldest packet has been sent again because of it.
+    tail_probed: bool,
+    /// The transmission that the tail probe repeated: whose fault was it?
+    tail: Option<Tail>,
     backoff: u32,
     /// Packets that may leave whatever the window says.
     probes: u8,
     peer_timeout_ns: u64,
     recent: Recent,
+}
+
+/// A transmission that got no answer, while nothing else did either.
+#[derive(Clone, Copy, Debug)]
+struct Tail {
+    path: u8,
+    seq: PathSeq,
+    sent_at: Instant,
+    /// Once the peer has answered: when all that it has to tell is known.
+    judge_at: Instant,
 }
 
 /// The PSNs that were sent again last, and the paths on which they had been given up.
@@ -72,9 +85,10 @@ impl Recovery {
             paced_until: Instant::NEVER,
             path_at: Instant::NEVER,
             rto_at: Instant::NEVER,
-            last_heard: Instant::ZERO,
+            delivered_until: Instant::ZERO,
             waiting_since: Instant::NEVER,
-            tail_probed: None,
+            tail_probed: false,
+            tail: None,
             backoff: 0,
             probes: 0,
             peer_timeout_ns,
@@ -90,16 +104,28 @@ impl Recovery {
 
     /// The peer lives. After a silence, what else was sent before it is looked at again, but not
     /// before ACKs that are on their way had time to come.
-    ///
-    /// Returns the path that had lost the tail, if a probe on another one was answered.
-    fn on_heard(&mut self, now: Instant, srtt_ns: u64) -> Option<u8> {
-        self.last_heard = now;
+    fn on_heard(&mut self, now: Instant, srtt_ns: u64) {
         self.waiting_since = now;
-        let path = self.tail_probed.take()?;
-        self.rto_at = Instant::NEVER;
-        self.loss_at = self.loss_at.min(now.plus_nanos(srtt_ns));
-        let backoff = core::mem::take(&mut self.backoff);
-        (backoff == 0).then_some(path)
+        if core::mem::take(&mut self.tail_probed) {
+            self.rto_at = Instant::NEVER;
+            let told_at = now.plus_nanos(srtt_ns);
+            self.loss_at = self.loss_at.min(told_at);
+            self.backoff = 0;
+            if let Some(tail) = &mut self.tail {
+                tail.judge_at = told_at;
+            }
+        }
+    }
+
+    /// What left at `sent_at` has arrived.
+    pub(super) fn on_delivered(&mut self, sent_at: Instant) {
+        self.delivered_until = self.delivered_until.max(sent_at);
+    }
+
+    /// Whether what left after `sent_at`, and by so much that no path's length explains it, has
+    /// arrived: the peer is there, and so should be what left then.
+    fn should_have_arrived(&self, sent_at: Instant, srtt_ns: u64) -> bool {
+        self.delivered_until > sent_at.plus_nanos(srtt_ns)
     }
 
     /// Nothing waits for an answer.
@@ -159,6 +185,7 @@ impl Recovery {
 
     pub(super) fn release_idle(&mut self) {
         self.recent = Recent::default();
+        self.tail = None;
         self.path_at = Instant::NEVER;
     }
 }
@@ -179,12 +206,25 @@ enum Overdue {
 impl Sender {
     /// A believable answer came from the peer.
     pub(super) fn heard(&mut self, now: Instant, peer: PeerId, shared: &mut Shared) {
-        let silent_path = self.recovery.on_heard(now, self.rtt.srtt_ns());
+        self.recovery.on_heard(now, self.rtt.srtt_ns());
         if self.window.is_empty() {
             self.recovery.on_all_arrived();
         }
-        if let Some(path) = silent_path {
-            self.suspect_path(now, peer, path, shared);
+        if self.recovery.tail.is_some_and(|tail| now >= tail.judge_at) {
+            self.judge_tail(now, peer, shared);
+        }
+    }
+
+    /// Was it the path, or the peer, that did not answer? Known once something that left later has
+    /// arrived. Rule L4.
+    fn judge_tail(&mut self, now: Instant, peer: PeerId, shared: &mut Shared) {
+        let Some(tail) = self.recovery.tail else { return };
+        let Some(path) = self.paths.get(tail.path) else { return };
+        if path.arrived_end > tail.seq {
+            self.recovery.tail = None;
+        } else if self.recovery.should_have_arrived(tail.sent_at, path.srtt_ns(&self.rtt)) {
+            self.recovery.tail = None;
+            self.suspect_path(now, peer, tail.path, shared);
         }
     }
 
@@ -313,9 +353,7 @@ impl Sender {
         if overtaken {
             return Overdue::Overtaken;
         }
-        // An ACK that left after this packet should have arrived: the peer is there.
-        let should_have_arrived = packet.sent_at.plus_nanos(path.rtt.srtt_ns());
-        match self.recovery.last_heard > should_have_arrived {
+        match self.recovery.should_have_arrived(packet.sent_at, path.srtt_ns(&self.rtt)) {
             true => Overdue::PathSilent,
             false => Overdue::PeerSilent,
         }
@@ -382,8 +420,14 @@ impl Sender {
         let times = shared.times;
         let rto_ns = self.rtt.rto_ns(times.ack_delay_ns, times.min_rto_ns);
         let max_rto_ns = times.max_rto_ns;
-        if self.recovery.tail_probed.is_none() {
-            self.recovery.tail_probed = self.window.get(oldest).map(|packet| packet.path);
+        if !self.recovery.tail_probed {
+            self.recovery.tail_probed = true;
+            self.recovery.tail = self.window.get(oldest).map(|packet| Tail {
+                path: packet.path,
+                seq: packet.seq,
+                sent_at: packet.sent_at,
+                judge_at: Instant::NEVER,
+            });
             self.recovery.rto_at = now.plus_nanos(rto_ns.min(max_rto_ns));
             self.probe_tail(oldest, shared);
         } else if now >= self.recovery.rto_at {
@@ -432,7 +476,10 @@ impl Sender {
             let Some(path) = self.paths.get_mut(id) else {
                 break;
             };
-            let (action, changed) = path.on_timer(now, &shared.config.path);
+            let delivered_until = self.recovery.delivered_until;
+            let srtt_ns = path.srtt_ns(&self.rtt);
+            let (action, changed) =
+                path.on_timer(now, (delivered_until, srtt_ns), &shared.config.path);
             if action == ProbeAction::Ask {
                 let seq = path.take_seq();
                 let timeout_ns = path.probe_timeout_ns(&shared.times, fallback_ns);
