@@ -30,6 +30,7 @@ pub mod report;
 pub mod rng;
 pub mod scenario;
 pub mod simulation;
+pub mod stats;
 pub mod time;
 pub mod topology;
 pub mod traffic;

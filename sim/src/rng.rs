@@ -23,6 +23,12 @@ pub enum Component {
     Ecmp = 5,
     /// Which way a packet takes through switches that spray, by switch.
     Spray = 6,
+    /// What a sweep draws, by draw; the seeds of its runs.
+    Sweep = 64,
+    /// Samples drawn to find out how sure a figure is.
+    Bootstrap = 65,
+    /// Random scenarios.
+    Fuzz = 66,
 }
 
 /// One stream.

@@ -176,7 +176,12 @@ impl Traffic {
         Some(flow.first_message + flow.submitted - 1)
     }
 
-    /// When a message was last sent or received in full.
+    /// Payload came to its place.
+    pub fn note_progress(&mut self, now: Time) {
+        self.progress_at = now;
+    }
+
+    /// When payload last came to its place, or a message was done.
     pub fn progress_at(&self) -> Time {
         self.progress_at
     }

@@ -253,7 +253,7 @@ fn delivery_out_of_order_is_caught_where_order_is_promised() {
 #[test]
 fn a_lost_completion_is_caught() {
     let report = caught("srd", Defect::LosesCompletion, Checker::Liveness);
-    assert_eq!(report.status.exit_code(), 3);
+    assert_eq!(report.status.exit_code(), 4);
 }
 
 #[test]

@@ -99,6 +99,7 @@ impl<T: Transport> Host<T> {
                 len: placement.len as u64,
             };
             world.checkers.placed(world.now, &world.traffic, &piece);
+            world.traffic.note_progress(world.now);
             buffer.message = Some(message);
             if world.fabric.packets.carries_bytes() {
                 buffer.write(placement.offset, world.fabric.packets.payload(id, placement.len));

@@ -10,7 +10,8 @@ use usrd_proto::EndpointStats;
 
 use crate::check::{Checker, Violation};
 use crate::host::{Host, Transport};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, ServiceKey};
+use crate::stats::{Distribution, jain};
 use crate::time::Time;
 use crate::traffic::{Flow, ideal_sender_fct, ideal_span};
 use crate::workload::Plan;
@@ -51,7 +52,9 @@ pub enum Status {
     Ok,
     /// A property does not hold.
     Violated,
-    /// Something did not complete; all else holds.
+    /// Nothing moved any more, or a message was given up, though it should have completed.
+    Liveness,
+    /// The end came while messages still completed; all else holds.
     Unfinished,
 }
 
@@ -62,15 +65,33 @@ impl Status {
             Self::Ok => 0,
             Self::Violated => 1,
             Self::Unfinished => 3,
+            Self::Liveness => 4,
         }
     }
 
-    fn of(violations: &[Violation]) -> Self {
+    /// As JSON has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Violated => "violated",
+            Self::Unfinished => "unfinished",
+            Self::Liveness => "liveness",
+        }
+    }
+
+    fn of(world: &World) -> Self {
+        let violations = world.checkers.violations();
         if violations.is_empty() {
             return Self::Ok;
         }
-        let only_late = violations.iter().all(|found| found.checker == Checker::Liveness);
-        if only_late { Self::Unfinished } else { Self::Violated }
+        if violations.iter().any(|found| found.checker != Checker::Liveness) {
+            return Self::Violated;
+        }
+        // Those who were cut short had moved just before; and nothing had been given up.
+        let failed = world.traffic.flows().iter().any(|flow| flow.failed > 0);
+        let silence = world.now - world.traffic.progress_at();
+        let moved = silence.as_ps() <= world.now.as_ps() / SILENT_SHARE;
+        if moved && !failed { Self::Unfinished } else { Self::Liveness }
     }
 }
 
@@ -81,14 +102,26 @@ pub struct FlowReport {
     pub src: u32,
     /// Who received.
     pub dst: u32,
+    /// How.
+    pub service: ServiceKey,
+    /// How many messages it had.
+    pub messages: u32,
     /// Payload, in bytes.
     pub bytes: u64,
+    /// The request, call or round that it was part of.
+    pub job: Option<u32>,
+    /// When it began, in nanoseconds; absent if what it waited for never came.
+    pub began_ns: Option<u64>,
     /// From the flow's start to the sender's last completion, in nanoseconds; absent if unfinished.
     pub sender_fct_ns: Option<u64>,
     /// The same to the receiver's last completion.
     pub receiver_fct_ns: Option<u64>,
-    /// The sender's time against a network with nothing else in it.
+    /// The sender's time in a network with nothing else in it, in nanoseconds.
+    pub ideal_ns: u64,
+    /// The sender's time against that.
     pub slowdown: Option<f64>,
+    /// Messages that failed.
+    pub failed: u32,
     /// Data packets sent.
     pub packets: u64,
     /// Of those, repetitions.
@@ -110,6 +143,14 @@ pub struct Totals {
     pub ideal_ns: u64,
     /// Jain's index of the flows' throughputs: 1 is perfectly fair.
     pub fairness: f64,
+    /// The senders' times, in microseconds.
+    pub fct_us: Distribution,
+    /// The receivers' times, in microseconds.
+    pub receiver_fct_us: Distribution,
+    /// The senders' times against an empty network.
+    pub slowdown: Distribution,
+    /// From a job's first start to its last delivery, in microseconds; absent if there are none.
+    pub job_us: Option<Distribution>,
     /// Data packets sent.
     pub packets: u64,
     /// Of those, repetitions.
@@ -163,13 +204,15 @@ impl Report {
         let violations = world.checkers.violations().to_vec();
         let hops = world.fabric.counters().hops;
         let flows = world.traffic.flows();
+        let flow_reports: Vec<_> =
+            flows.iter().map(|flow| FlowReport::new(scenario, flow)).collect();
         Self {
             scenario: scenario.name.clone(),
             seed,
-            status: Status::of(&violations),
+            status: Status::of(world),
             simulated_ns: world.now.as_ns(),
-            flows: flows.iter().map(|flow| FlowReport::new(scenario, flow)).collect(),
-            totals: Totals::new(scenario, &scenario.plan(seed), world, &stats),
+            totals: Totals::new(scenario, &scenario.plan(seed), world, &stats, &flow_reports),
+            flows: flow_reports,
             drops: drops(world, &stats),
             violations,
             violation_count: world.checkers.violation_count(),
@@ -192,14 +235,20 @@ impl FlowReport {
         let spec = &flow.spec;
         let all = |count: u32, at: Time| (count >= spec.messages).then_some(at - flow.began_at);
         let sender = all(flow.completed, flow.sent_at);
-        let ideal = ideal_sender_fct(scenario, spec).as_ps() as f64;
+        let ideal = ideal_sender_fct(scenario, spec);
         Self {
             src: spec.src,
             dst: spec.dst,
+            service: spec.service,
+            messages: spec.messages,
             bytes: u64::from(spec.messages) * spec.size,
+            job: flow.job,
+            began_ns: (flow.began_at < Time::NEVER).then(|| flow.began_at.as_ns()),
             sender_fct_ns: sender.map(Time::as_ns),
             receiver_fct_ns: all(flow.received, flow.received_at).map(Time::as_ns),
-            slowdown: sender.map(|fct| fct.as_ps() as f64 / ideal),
+            ideal_ns: ideal.as_ns(),
+            slowdown: sender.map(|fct| fct.as_ps() as f64 / ideal.as_ps() as f64),
+            failed: flow.failed,
             packets: flow.packets,
             retransmissions: flow.retransmissions,
             spurious: flow.spurious,
@@ -208,7 +257,13 @@ impl FlowReport {
 }
 
 impl Totals {
-    fn new(scenario: &Scenario, plan: &Plan, world: &World, stats: &[EndpointStats]) -> Self {
+    fn new(
+        scenario: &Scenario,
+        plan: &Plan,
+        world: &World,
+        stats: &[EndpointStats],
+        reports: &[FlowReport],
+    ) -> Self {
         let flows = world.traffic.flows();
         let done: Vec<_> = flows.iter().filter(|flow| flow.is_done()).collect();
         let fcts: Vec<u64> =
@@ -220,7 +275,13 @@ impl Totals {
             max_fct_ns: fcts.iter().copied().max().unwrap_or(0),
             mean_fct_ns: fcts.iter().sum::<u64>() / fcts.len().max(1) as u64,
             ideal_ns: ideal_span(scenario, plan).as_ns(),
-            fairness: fairness(&done),
+            fairness: jain(done.iter().map(|flow| throughput(flow))),
+            fct_us: micros_of(reports, |flow| flow.sender_fct_ns),
+            receiver_fct_us: micros_of(reports, |flow| flow.receiver_fct_ns),
+            slowdown: Distribution::of(
+                &reports.iter().filter_map(|flow| flow.slowdown).collect::<Vec<_>>(),
+            ),
+            job_us: jobs(reports),
             packets: flows.iter().map(|flow| flow.packets).sum(),
             retransmissions: flows.iter().map(|flow| flow.retransmissions).sum(),
             spurious: flows.iter().map(|flow| flow.spurious).sum(),
@@ -258,13 +319,30 @@ fn drops(world: &World, stats: &[EndpointStats]) -> BTreeMap<String, u64> {
     drops
 }
 
-/// Jain's index: (sum of x)^2 / (n x sum of x^2), for the throughput of each flow.
-fn fairness(done: &[&Flow]) -> f64 {
-    let throughput = |flow: &&Flow| {
-        let bytes = f64::from(flow.spec.messages) * flow.spec.size as f64;
-        bytes / (flow.sent_at - flow.began_at).as_ps().max(1) as f64
-    };
-    let sum: f64 = done.iter().map(throughput).sum();
-    let squares: f64 = done.iter().map(throughput).map(|x| x * x).sum();
-    if squares > 0.0 { sum * sum / (done.len() as f64 * squares) } else { 1.0 }
+/// Bytes per picosecond.
+fn throughput(flow: &Flow) -> f64 {
+    let bytes = f64::from(flow.spec.messages) * flow.spec.size as f64;
+    bytes / (flow.sent_at - flow.began_at).as_ps().max(1) as f64
 }
+
+fn micros_of(flows: &[FlowReport], time: impl Fn(&FlowReport) -> Option<u64>) -> Distribution {
+    let micros: Vec<f64> = flows.iter().filter_map(time).map(|ns| ns as f64 / 1e3).collect();
+    Distribution::of(&micros)
+}
+
+/// How long the jobs took of which every flow has arrived.
+fn jobs(flows: &[FlowReport]) -> Option<Distribution> {
+    let mut spans: BTreeMap<u32, Option<(u64, u64)>> = BTreeMap::new();
+    for flow in flows {
+        let Some(job) = flow.job else { continue };
+        let own = flow.began_ns.zip(flow.receiver_fct_ns).map(|(began, fct)| (began, began + fct));
+        let span = spans.entry(job).or_insert(own);
+        *span = span.zip(own).map(|(all, own)| (all.0.min(own.0), all.1.max(own.1)));
+    }
+    let took: Vec<f64> =
+        spans.values().flatten().map(|(began, ended)| (ended - began) as f64 / 1e3).collect();
+    (!spans.is_empty()).then(|| Distribution::of(&took))
+}
+
+/// A run that moved within the last such part of its time was only cut short.
+const SILENT_SHARE: u64 = 10;

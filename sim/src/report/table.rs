@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{FlowReport, Report, Status};
+use super::{FlowReport, Report};
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -41,6 +41,13 @@ impl Report {
             micros(totals.ideal_ns),
             totals.fairness
         )?;
+        if let Some(jobs) = &totals.job_us {
+            writeln!(
+                f,
+                "jobs          {} done: median {:.1} us, 99 % {:.1} us, max {:.1} us",
+                jobs.count, jobs.p50, jobs.p99, jobs.max
+            )?;
+        }
         writeln!(
             f,
             "packets       {} data, {} again ({} by gap, {} by time), {} spurious, {} ACKs, {} RTOs",
@@ -81,11 +88,7 @@ impl Report {
         for violation in &self.violations {
             writeln!(f, "VIOLATION     {violation}")?;
         }
-        let verdict = match self.status {
-            Status::Ok => "ok",
-            Status::Violated => "violated",
-            Status::Unfinished => "unfinished",
-        };
+        let verdict = self.status.name();
         match self.violation_count {
             0 => writeln!(f, "verdict       {verdict}"),
             count => writeln!(f, "verdict       {verdict}, {count} violations"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use usrd_proto::cc::Algorithm;
 use usrd_proto::wire::DATA_HEADER_BYTES;
 use usrd_proto::{Config, Service, SprayPolicy};
@@ -89,7 +89,7 @@ impl TransportKey {
 }
 
 /// How messages are carried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ServiceKey {
     /// Reliable, unordered.

@@ -29,6 +29,30 @@ impl ScenarioError {
     }
 }
 
+impl ScenarioError {
+    /// A file that cannot be read.
+    pub(super) fn of_file(source: &str, message: String) -> Self {
+        Self { source: source.to_owned(), line: None, message }
+    }
+
+    /// Text that is not TOML, or not a scenario.
+    pub(super) fn of_syntax(text: &str, source: &str, error: &toml::de::Error) -> Self {
+        Self {
+            source: source.to_owned(),
+            line: error.span().map(|span| line_of(text, span.start)),
+            message: error.message().to_owned(),
+        }
+    }
+
+    /// The same about a text that nobody has seen: its lines mean nothing.
+    pub(super) fn without_line_in(mut self, source: &str) -> Self {
+        if self.source == source {
+            self.line = None;
+        }
+        self
+    }
+}
+
 impl fmt::Display for ScenarioError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
@@ -59,13 +83,15 @@ impl Scenario {
 
     /// Reads and checks a scenario's text; `source` is what errors call it.
     pub fn parse(text: &str, source: &str) -> Result<Self, ScenarioError> {
-        let mut scenario: Self = toml::from_str(text).map_err(|error| ScenarioError {
-            source: source.to_owned(),
-            line: error.span().map(|span| line_of(text, span.start)),
-            message: error.message().to_owned(),
-        })?;
+        Self::parse_at(text, source, Path::new(source))
+    }
+
+    /// The same; files that it names lie beside `place`.
+    pub(super) fn parse_at(text: &str, source: &str, place: &Path) -> Result<Self, ScenarioError> {
+        let mut scenario: Self =
+            toml::from_str(text).map_err(|error| ScenarioError::of_syntax(text, source, &error))?;
         scenario.workload.service = scenario.transport.service();
-        scenario.load_trace(source)?;
+        scenario.load_trace(place)?;
         let checked = scenario.check_size_of_network().and_then(|()| {
             scenario.network = Arc::new(scenario.lay_out()?);
             scenario.validate()
@@ -79,9 +105,9 @@ impl Scenario {
     }
 
     /// Reads the flows of the trace file, which lies beside the scenario's.
-    fn load_trace(&mut self, source: &str) -> Result<(), ScenarioError> {
+    fn load_trace(&mut self, place: &Path) -> Result<(), ScenarioError> {
         let Some(file) = self.workload.file.as_ref() else { return Ok(()) };
-        let path = Path::new(source).with_file_name(file);
+        let path = place.with_file_name(file);
         let name = path.display().to_string();
         let error = |line, message| ScenarioError { source: name.clone(), line, message };
         let text = std::fs::read_to_string(&path).map_err(|e| error(None, e.to_string()))?;

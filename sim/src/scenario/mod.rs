@@ -5,6 +5,7 @@
 //! the line.
 
 mod core;
+mod document;
 mod faults;
 mod load;
 mod topology;
@@ -20,6 +21,7 @@ use crate::topology::Network;
 use crate::workload::Workload;
 
 pub use self::core::{ControllerKey, CoreOptions, ServiceKey, SprayKey, TransportKey};
+pub use self::document::{Document, shown, value_of};
 pub use self::faults::{
     Burst, Direction, FaultAction, FaultEvent, FaultKind, FaultStep, Faults, LinkFaults, Odds,
 };
