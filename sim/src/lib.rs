@@ -18,19 +18,28 @@
 //!  observe     where a recorder can watch
 //!  simulation  the loop
 //!  report/     results as data, JSON and table
+//!  output/     the folder that a run leaves behind
+//!  sweep/      many runs: grids, draws, seeds, shards
+//!  compare/    two results against each other
+//!  search/     random scenarios that fail, made small
+//!  stats/      distributions, bootstrap, fairness
 //! ```
 
 pub mod check;
+pub mod compare;
 pub mod digest;
 pub mod event;
 pub mod fabric;
 pub mod host;
 pub mod observe;
+pub mod output;
 pub mod report;
 pub mod rng;
 pub mod scenario;
+pub mod search;
 pub mod simulation;
 pub mod stats;
+pub mod sweep;
 pub mod time;
 pub mod topology;
 pub mod traffic;
@@ -39,5 +48,5 @@ pub mod workload;
 pub mod world;
 
 pub use report::{Report, Status};
-pub use scenario::{Scenario, ScenarioError};
+pub use scenario::{Document, Scenario, ScenarioError, value_of};
 pub use simulation::Simulation;

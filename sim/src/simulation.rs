@@ -1,6 +1,7 @@
 //! A run: takes events off the queue and hands them to the network or to a host, until all is done.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::time::Instant as WallClock;
 
 use usrd_proto::{Config, ConfigError, Endpoint, EndpointStats, PathStats, PeerStats};
@@ -42,7 +43,7 @@ impl<T: Transport> Simulation<T> {
         mut make: impl FnMut(u32, Config) -> Result<T, E>,
     ) -> Result<Self, E> {
         let count = scenario.topology.hosts;
-        let plan = scenario.plan(seed);
+        let plan = scenario.traffic_plan(seed);
         let expected = expectations(scenario, &plan);
         let ahead = scenario.workload.receives_ahead();
         let host = |id: u32| {
@@ -61,14 +62,29 @@ impl<T: Transport> Simulation<T> {
     }
 
     /// Runs to the end and reports.
-    pub fn run(mut self) -> Report {
+    pub fn run(self) -> Report {
+        self.run_watched(&mut |_: &Self| ControlFlow::Continue(()))
+    }
+
+    /// The same; `watch` sees it every few thousand events, and ends it if it breaks.
+    pub fn run_watched(mut self, watch: &mut impl FnMut(&Self) -> ControlFlow<()>) -> Report {
         let clock = WallClock::now();
         self.start();
-        self.step_until_done();
+        self.step_until_done(watch);
         let orderly = is_orderly(&self.scenario);
         check::finish(&mut self.world, &self.hosts, orderly);
         self.show(|recorder, now, view| recorder.finish(now, view));
         Report::new(&self.scenario, self.seed, &self.world, &self.hosts, clock.elapsed())
+    }
+
+    /// Everything but the hosts.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The hosts.
+    pub fn hosts(&self) -> &[Host<T>] {
+        &self.hosts
     }
 
     fn start(&mut self) {
@@ -88,12 +104,17 @@ impl<T: Transport> Simulation<T> {
 
     /// Goes on after the last completion until the network is silent: late packets and the last
     /// ACKs are part of the run.
-    fn step_until_done(&mut self) {
+    fn step_until_done(&mut self, watch: &mut impl FnMut(&Self) -> ControlFlow<()>) {
         let mut end = self.scenario.end;
         let mut done = false;
+        let mut taken = 0u32;
         while let Some((time, event)) = self.world.queue.pop() {
             if time > end {
                 self.world.now = end;
+                return;
+            }
+            taken = taken.wrapping_add(1);
+            if taken.is_multiple_of(BREATH_EVENTS) && watch(self).is_break() {
                 return;
             }
             self.world.now = time;
@@ -239,3 +260,5 @@ fn is_orderly(scenario: &Scenario) -> bool {
 
 /// How long after the last completion the network has to fall silent: some retransmission timeouts.
 const DRAIN: Time = Time::from_ns(20_000_000);
+/// Often enough for a person who watches, and rarely enough to cost nothing.
+const BREATH_EVENTS: u32 = 4_096;

@@ -1,5 +1,8 @@
 //! Hosts with a deliberate defect: every one is caught, by the checker whose property it breaks.
 
+use std::sync::Mutex;
+use std::time::Duration;
+
 use usrd_proto::{
     AddPeerError, BounceCopy, Disposition, Endpoint, EndpointStats, Event, Handled, HeaderBuffer,
     Inbound, InboundId, Instant, PathStats, PeerId, PeerStats, RecvError, RecvRequest, SendError,
@@ -7,6 +10,9 @@ use usrd_proto::{
 };
 use usrd_sim::check::Checker;
 use usrd_sim::host::Transport;
+use usrd_sim::scenario::TopologyKind;
+use usrd_sim::search::{Finding, Fuzz, Shrink, caught as caught_panic};
+use usrd_sim::workload::FlowSpec;
 use usrd_sim::{Report, Scenario, Simulation, Status};
 
 /// What is wrong with a host.
@@ -264,4 +270,40 @@ fn needless_repetition_is_caught() {
 #[test]
 fn leaked_bounce_memory_is_caught() {
     caught("srd", Defect::LeaksBounces, Checker::Leftovers);
+}
+
+/// Judges a run whose hosts forget placements.
+fn forgetful(scenario: &Scenario, seed: u64) -> Option<Finding> {
+    let make = |_, config| {
+        Endpoint::new(config).map(|endpoint| Broken::new(endpoint, Defect::ForgetsPlacements))
+    };
+    caught_panic(|| Finding::of(&Simulation::with_transports(scenario, seed, make).unwrap().run()))
+}
+
+#[test]
+fn fuzzing_finds_the_defect_and_shrinking_leaves_what_it_takes() {
+    let found = Mutex::new(Vec::new());
+    let fuzz = Fuzz { root_seed: 1, time: Duration::from_secs(600), runs: 12 };
+    fuzz.search(forgetful, |failure| found.lock().unwrap().push(failure));
+    let mut found = found.into_inner().unwrap();
+    found.retain(|failure| failure.finding.sort == "exactly-once");
+    found.sort_by_key(|failure| failure.seed);
+    let failure = found.first().expect("one of twelve scenarios sends a hundred packets to a host");
+
+    let shrink =
+        Shrink::new(failure.document.clone(), failure.seed, Duration::from_secs(600), forgetful);
+    let shrunk = shrink.unwrap().run();
+    let text = shrunk.document.to_toml();
+    let small = shrunk.document.scenario().unwrap();
+    assert_eq!(shrunk.finding.sort, "exactly-once", "{text}");
+    assert_eq!(forgetful(&small, failure.seed), Some(shrunk.finding.clone()));
+    // The hundredth placement of a host is forgotten: about so many packets, and all to one host.
+    let flows = small.traffic_plan(failure.seed).flows;
+    let packets = |flow: &FlowSpec| u64::from(flow.messages) * flow.size.div_ceil(small.core.mtu.0);
+    let total: u64 = flows.iter().map(packets).sum();
+    assert!((100..=110).contains(&total), "{total}: {text}");
+    assert!(flows.iter().all(|flow| flow.dst == flows[0].dst), "{text}");
+    assert_eq!(small.topology.kind, TopologyKind::Star, "{text}");
+    assert!(small.topology.hosts as usize <= flows.len() + 1, "{text}");
+    assert!(!text.contains("[faults"), "no fault is needed for it:\n{text}");
 }

@@ -79,7 +79,7 @@ impl Status {
         }
     }
 
-    fn of(world: &World) -> Self {
+    fn of<T: Transport>(world: &World, hosts: &[Host<T>]) -> Self {
         let violations = world.checkers.violations();
         if violations.is_empty() {
             return Self::Ok;
@@ -87,11 +87,15 @@ impl Status {
         if violations.iter().any(|found| found.checker != Checker::Liveness) {
             return Self::Violated;
         }
-        // Those who were cut short had moved just before; and nothing had been given up.
-        let failed = world.traffic.flows().iter().any(|flow| flow.failed > 0);
+        let flows = world.traffic.flows();
+        let failed = flows.iter().any(|flow| flow.failed > 0);
+        let to_come =
+            flows.iter().any(|flow| world.now < flow.began_at && flow.began_at < Time::NEVER);
+        let idle = world.fabric.packets.live() == 0
+            && hosts.iter().all(|host| host.in_flight_bytes() == 0)
+            && !to_come;
         let silence = world.now - world.traffic.progress_at();
-        let moved = silence.as_ps() <= world.now.as_ps() / SILENT_SHARE;
-        if moved && !failed { Self::Unfinished } else { Self::Liveness }
+        if failed || idle || silence > LONG_SILENCE { Self::Liveness } else { Self::Unfinished }
     }
 }
 
@@ -209,9 +213,15 @@ impl Report {
         Self {
             scenario: scenario.name.clone(),
             seed,
-            status: Status::of(world),
+            status: Status::of(world, hosts),
             simulated_ns: world.now.as_ns(),
-            totals: Totals::new(scenario, &scenario.plan(seed), world, &stats, &flow_reports),
+            totals: Totals::new(
+                scenario,
+                &scenario.traffic_plan(seed),
+                world,
+                &stats,
+                &flow_reports,
+            ),
             flows: flow_reports,
             drops: drops(world, &stats),
             violations,
@@ -222,6 +232,41 @@ impl Report {
                 hops_per_second: hops as f64 / wall.as_secs_f64().max(f64::MIN_POSITIVE),
             },
         }
+    }
+
+    /// The figures that runs are compared by.
+    pub fn figures(&self) -> BTreeMap<String, f64> {
+        let totals = &self.totals;
+        let micros = |ns: u64| ns as f64 / 1e3;
+        let mut figures = vec![
+            ("max_fct_us", micros(totals.max_fct_ns)),
+            ("mean_fct_us", micros(totals.mean_fct_ns)),
+            ("p50_fct_us", totals.fct_us.p50),
+            ("p99_fct_us", totals.fct_us.p99),
+            ("max_receiver_fct_us", totals.receiver_fct_us.max),
+            ("mean_slowdown", totals.slowdown.mean),
+            ("p99_slowdown", totals.slowdown.p99),
+            ("ideal_us", micros(totals.ideal_ns)),
+            ("simulated_us", micros(self.simulated_ns)),
+            ("fairness", totals.fairness),
+            ("flows_done", totals.flows_done as f64),
+            ("packets", totals.packets as f64),
+            ("retransmissions", totals.retransmissions as f64),
+            ("spurious", totals.spurious as f64),
+            ("rtos", totals.rtos as f64),
+            ("marked", totals.marked as f64),
+            ("dropped", self.drops.values().sum::<u64>() as f64),
+            ("most_queued_bytes", totals.most_queued_bytes as f64),
+            ("packet_hops", totals.packet_hops as f64),
+        ];
+        if let Some(jobs) = &totals.job_us {
+            figures.extend([
+                ("mean_job_us", jobs.mean),
+                ("p99_job_us", jobs.p99),
+                ("max_job_us", jobs.max),
+            ]);
+        }
+        figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// As JSON, indented.
@@ -344,5 +389,5 @@ fn jobs(flows: &[FlowReport]) -> Option<Distribution> {
     (!spans.is_empty()).then(|| Distribution::of(&took))
 }
 
-/// A run that moved within the last such part of its time was only cut short.
-const SILENT_SHARE: u64 = 10;
+/// Longer than a few retransmission timeouts, backed off: a run that moved since was cut short.
+const LONG_SILENCE: Time = Time::from_ns(100_000_000);

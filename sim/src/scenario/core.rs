@@ -101,6 +101,17 @@ pub enum ServiceKey {
     Ud,
 }
 
+impl ServiceKey {
+    /// As scenario files write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Srd => "srd",
+            Self::Rd => "rd",
+            Self::Ud => "ud",
+        }
+    }
+}
+
 impl From<ServiceKey> for Service {
     fn from(key: ServiceKey) -> Self {
         match key {

@@ -1,7 +1,7 @@
 //! A scenario file as a document: keys can be set and taken away by name before it is read, so that
 //! a sweep, a search or the command line reaches every key without knowing any of them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
@@ -37,6 +37,12 @@ impl Document {
         &self.source
     }
 
+    /// The trace file that it names.
+    pub fn trace(&self) -> Option<PathBuf> {
+        let file = self.table.get("workload")?.get("file")?.as_str()?;
+        Some(Path::new(&self.source).with_file_name(file))
+    }
+
     /// All keys.
     pub fn table(&self) -> &Table {
         &self.table
@@ -54,6 +60,17 @@ impl Document {
         let place = walk(self.table_mut(), key)?;
         *place = value;
         Ok(())
+    }
+
+    /// The same with some keys set.
+    pub fn with(&self, settings: &[(String, Value)]) -> Result<Self, ScenarioError> {
+        let mut document = self.clone();
+        for (key, value) in settings {
+            document
+                .set(key, value.clone())
+                .map_err(|message| ScenarioError::of_file(&self.source, message))?;
+        }
+        Ok(document)
     }
 
     /// The scenario that it describes.

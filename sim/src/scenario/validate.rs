@@ -81,7 +81,7 @@ impl Scenario {
 
     /// An end that even an ideal network could not keep is a mistake, not a finding.
     fn check_end(&self) -> Check {
-        let ideal = ideal_span(self, &self.plan(self.seed));
+        let ideal = ideal_span(self, &self.traffic_plan(self.seed));
         require(self.end > ideal, "end", || format!("is too short: an ideal network needs {ideal}"))
     }
 }

@@ -18,7 +18,7 @@ impl Scenario {
         self.check_sizes()?;
         self.check_pairs()?;
         workload.check_amount(hosts)?;
-        let total = self.plan(self.seed).message_count();
+        let total = self.traffic_plan(self.seed).message_count();
         require(total <= MAX_MESSAGES, "workload", || {
             format!("{total} messages in all; at most {MAX_MESSAGES} fit")
         })

@@ -42,6 +42,6 @@ mod tests {
              links = {{ rate = \"100Gbps\", latency = \"1us\", queue = \"1MiB\" }}\n\
              [workload]\n{workload}"
         );
-        Scenario::parse(&text, "x").unwrap().plan(seed)
+        Scenario::parse(&text, "x").unwrap().traffic_plan(seed)
     }
 }

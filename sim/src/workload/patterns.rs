@@ -7,7 +7,7 @@ use crate::scenario::Scenario;
 impl Scenario {
     /// All flows, in the order of their numbers: the pattern's, then those listed besides. The
     /// seed decides what the pattern leaves to chance.
-    pub fn plan(&self, seed: u64) -> Plan {
+    pub fn traffic_plan(&self, seed: u64) -> Plan {
         let (workload, hosts) = (&self.workload, self.topology.hosts);
         let mut plan = Plan::default();
         match workload.kind {

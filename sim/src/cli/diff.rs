@@ -1,0 +1,29 @@
+//! `diff`: two results against each other, with how sure the differences are.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use usrd_sim::compare::{Difference, Samples};
+use usrd_sim::output::Kept;
+use usrd_sim::sweep::Results;
+
+use super::args::DiffArgs;
+use super::failure::Failure;
+
+pub(crate) fn run(args: &DiffArgs) -> Result<ExitCode, Failure> {
+    let difference = Difference::new(&load(&args.a)?, &load(&args.b)?)?;
+    if args.json {
+        println!("{}", difference.to_json());
+    } else {
+        print!("{difference}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn load(path: &Path) -> Result<Samples, Failure> {
+    let name = path.display().to_string();
+    if path.is_dir() {
+        return Ok(Samples::of_run(name, &Kept::load(path)?));
+    }
+    Ok(Samples::of_sweep(name, &Results::load(path)?))
+}
