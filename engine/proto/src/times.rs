@@ -10,6 +10,8 @@ pub(crate) struct Times {
     pub ack_delay_ns: u64,
     pub message_end_ns: u64,
     pub min_probe_ns: u64,
+    /// No packet is overdue earlier after it was sent, unless it was overtaken. Rule L4.
+    pub least_timeout_ns: u64,
     pub min_rto_ns: u64,
     pub max_rto_ns: u64,
     pub peer_dead_ns: u64,
@@ -26,6 +28,7 @@ impl Times {
             ack_delay_ns: nanos(config.ack.max_delay),
             message_end_ns: nanos(config.ack.message_end_delay),
             min_probe_ns: nanos(config.loss.min_probe),
+            least_timeout_ns: nanos(config.loss.min_probe) + nanos(config.ack.max_delay),
             min_rto_ns: nanos(config.loss.min_rto),
             max_rto_ns: nanos(config.loss.max_rto),
             peer_dead_ns,

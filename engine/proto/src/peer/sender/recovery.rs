@@ -21,6 +21,7 @@ use crate::send_window::{SentPacket, SentState};
 use crate::set256::Set256;
 use crate::shared::Shared;
 use crate::time::Instant;
+use crate::times::Times;
 
 /// What a timer brought about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,10 +97,19 @@ impl Recovery {
         }
     }
 
+    /// A packet leaves. `timeout_ns` is asked for only if the timer would otherwise be late.
     #[inline]
-    pub(super) fn on_sent(&mut self, now: Instant, timeout_at: Instant) {
-        self.loss_at = self.loss_at.min(timeout_at);
+    pub(super) fn on_sent(
+        &mut self,
+        now: Instant,
+        times: &Times,
+        timeout_ns: impl FnOnce(u64) -> u64,
+    ) {
         self.waiting_since = self.waiting_since.min(now);
+        if self.loss_at > now.plus_nanos(times.least_timeout_ns) {
+            let timeout_at = now.plus_nanos(timeout_ns(self.peer_timeout_ns));
+            self.loss_at = self.loss_at.min(timeout_at);
+        }
     }
 
     /// The peer lives. After a silence, what else was sent before it is looked at again, but not
@@ -157,12 +167,6 @@ impl Recovery {
         let granted = self.probes > 0;
         self.probes = self.probes.saturating_sub(1);
         granted
-    }
-
-    /// The timeout of a packet on a path without samples.
-    #[inline]
-    pub(super) fn probe_timeout_ns(&self) -> u64 {
-        self.peer_timeout_ns
     }
 
     pub(super) fn note_retransmission(&mut self, psn: Psn, lost_on: u8) {
@@ -272,6 +276,12 @@ impl Sender {
         if self.is_dead(now, shared) {
             return TimerOutcome::Dead;
         }
+        if let Some(at) = self.nothing_overdue_until(shared)
+            && now < at
+        {
+            self.recovery.loss_at = at;
+            return TimerOutcome::Alive;
+        }
         let mut scan = Scan::default();
         let mut busy = self.busy;
         while let Some(path) = busy.pop_first() {
@@ -288,6 +298,16 @@ impl Sender {
             _ => scan.next_at.min(death_at),
         };
         TimerOutcome::Alive
+    }
+
+    /// Until when a look at every path would find nothing, if one packet tells: the lowest that has
+    /// not arrived left before all others, if none of them was overtaken or sent again.
+    fn nothing_overdue_until(&self, shared: &Shared) -> Option<Instant> {
+        let oldest = self.window.get(self.window.unacknowledged())?;
+        let tells = oldest.state == SentState::InFlight
+            && self.overtaken.is_empty()
+            && !self.recovery.tail_probed;
+        tells.then(|| oldest.sent_at.plus_nanos(shared.times.least_timeout_ns))
     }
 
     fn is_dead(&self, now: Instant, shared: &Shared) -> bool {

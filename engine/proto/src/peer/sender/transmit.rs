@@ -152,10 +152,11 @@ impl Sender {
         let id = self.sprayer.next(&mut self.paths);
         let path = self.paths.open(id, &shared.config);
         let seq = path.take_seq();
-        let timeout_ns = path.probe_timeout_ns(&shared.times, self.recovery.probe_timeout_ns());
         let packet = SentPacket::new(key, (offset, len), (id, seq), now);
         let psn = self.window.push_in_flight(packet, &mut path.in_flight);
-        self.note_sent(now, id, len, timeout_ns);
+        let times = &shared.times;
+        self.recovery.on_sent(now, times, |peer_ns| path.probe_timeout_ns(times, peer_ns));
+        self.note_sent(now, id, len);
         DataPacket {
             psn: Some(psn),
             message: key,
@@ -188,8 +189,9 @@ impl Sender {
     fn launch_again(&mut self, now: Instant, shared: &Shared, psn: Psn, id: u8) -> DataPacket {
         let path = self.paths.open(id, &shared.config);
         let seq = path.take_seq();
-        let timeout_ns = path.probe_timeout_ns(&shared.times, self.recovery.probe_timeout_ns());
         self.window.append(&mut path.in_flight, psn);
+        let times = &shared.times;
+        self.recovery.on_sent(now, times, |peer_ns| path.probe_timeout_ns(times, peer_ns));
         let Some(record) = self.window.get_mut(psn) else { unreachable!("the PSN is in a list") };
         record.path = id;
         record.seq = seq;
@@ -198,7 +200,7 @@ impl Sender {
         record.missing = false;
         record.sends = record.sends.saturating_add(1);
         let SentPacket { message, offset, len, .. } = *record;
-        self.note_sent(now, id, len, timeout_ns);
+        self.note_sent(now, id, len);
         DataPacket {
             psn: Some(psn),
             message,
@@ -211,12 +213,11 @@ impl Sender {
         }
     }
 
-    /// Accounts for a packet that leaves, to be answered within `timeout_ns`.
+    /// Accounts for a packet that leaves.
     #[inline]
-    fn note_sent(&mut self, now: Instant, id: u8, len: u16, timeout_ns: u64) {
+    fn note_sent(&mut self, now: Instant, id: u8, len: u16) {
         self.busy.insert(id);
         self.in_flight_bytes += wire_bytes(len);
-        self.recovery.on_sent(now, now.plus_nanos(timeout_ns));
         self.pace.on_send(now, wire_bytes(len));
     }
 
