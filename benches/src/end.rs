@@ -44,7 +44,7 @@ impl End {
 
     /// Takes in what has arrived. Placing takes no time.
     pub(crate) fn take_in(&mut self, now: Instant, link: &mut Link) {
-        while let Some(flight) = link.first_arrived(now) {
+        link.arrivals(now, |flight| {
             let head = &flight.header[..flight.header_len];
             let origin = wire::origin_locator(head).map(|_| PeerId(flight.route));
             let inbound = Inbound { head, len: flight.len, ce: flight.ce, origin };
@@ -52,8 +52,7 @@ impl End {
             if let Disposition::Place(placement) = handled.disposition {
                 self.endpoint.handle_placed(now, placement.message);
             }
-            link.drop_first();
-        }
+        });
     }
 
     /// Runs timers, and sends what there is to send.

@@ -55,13 +55,17 @@ impl Link {
         self.tail += 1;
     }
 
-    /// The datagram that [`drop_first`](Self::drop_first) is to take away, if it has arrived.
-    pub(crate) fn first_arrived(&self, now: Instant) -> Option<&Flight> {
-        self.first().filter(|flight| flight.at <= now)
-    }
-
-    pub(crate) fn drop_first(&mut self) {
-        self.head += 1;
+    /// Hands out what has arrived, in order.
+    pub(crate) fn arrivals(&mut self, now: Instant, mut take: impl FnMut(&Flight)) {
+        let mask = self.ring.len().wrapping_sub(1);
+        while self.head != self.tail {
+            let flight = &self.ring[self.head & mask];
+            if flight.at > now {
+                break;
+            }
+            take(flight);
+            self.head += 1;
+        }
     }
 
     /// Gives the memory of an empty link back.

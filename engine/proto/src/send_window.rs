@@ -234,6 +234,12 @@ impl SendWindow {
         }
     }
 
+    /// The number, on its path, of a list's first transmission.
+    #[inline]
+    pub(crate) fn seq_of_first(&self, list: &PacketList) -> Option<PathSeq> {
+        list.first().map(|psn| self.ring[self.index(psn.as_u64())].seq)
+    }
+
     /// The record after this one in its list.
     #[inline]
     pub(crate) fn following(&self, psn: Psn) -> Option<Psn> {

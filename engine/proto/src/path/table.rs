@@ -141,14 +141,16 @@ impl Path {
         true
     }
 
-    /// Something sent on this path has arrived, the latest being `seq`. Returns whether the path
-    /// changed its state. Rule P4.
-    pub(crate) fn on_arrived(&mut self, now: Instant, seq: PathSeq, config: &PathConfig) -> bool {
+    /// Something sent on this path has arrived, the latest being `seq`. Returns whether that answers
+    /// a question: see [`on_answer`](Self::on_answer).
+    #[inline]
+    pub(crate) fn on_arrived(&mut self, seq: PathSeq) -> bool {
         self.arrived_end = self.arrived_end.max(seq.next());
-        match self.probe.asked {
-            Some(asked) if self.arrived_end > asked => {}
-            _ => return false,
-        }
+        self.probe.asked.is_some_and(|asked| self.arrived_end > asked)
+    }
+
+    /// The path has answered. Returns whether it changed its state. Rule P4.
+    pub(crate) fn on_answer(&mut self, now: Instant, config: &PathConfig) -> bool {
         self.probe.asked = None;
         match self.state {
             PathState::Good => return false,

@@ -74,8 +74,9 @@ pub struct Ack {
     /// Low 16 bits of the incarnation that has received all this: another one's word is worth
     /// nothing.
     pub source: u16,
-    blocks: [AckBlock; MAX_ACK_BLOCKS],
-    paths: [AckPath; MAX_ACK_PATHS],
+    /// As they go on the wire, so that writing an ACK is copying them.
+    blocks: [BlockFields; MAX_ACK_BLOCKS],
+    paths: [PathFields; MAX_ACK_PATHS],
     block_count: u8,
     path_count: u8,
 }
@@ -99,18 +100,38 @@ struct Fields {
     reserved: U16,
 }
 
-#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(
+    FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, Debug, PartialEq, Eq,
+)]
 #[repr(C)]
 struct BlockFields {
     offset: U16,
     bits: U64,
 }
 
-#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+impl BlockFields {
+    const NONE: Self = Self { offset: U16::ZERO, bits: U64::ZERO };
+
+    fn get(&self) -> AckBlock {
+        AckBlock { offset: self.offset.get(), bits: self.bits.get() }
+    }
+}
+
+#[derive(
+    FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, Debug, PartialEq, Eq,
+)]
 #[repr(C)]
 struct PathFields {
     highest: U32,
     ce_packets: u8,
+}
+
+impl PathFields {
+    const NONE: Self = Self { highest: U32::ZERO, ce_packets: 0 };
+
+    fn get(&self) -> AckPath {
+        AckPath { highest: Transmission::from_wire(self.highest), ce_packets: self.ce_packets }
+    }
 }
 
 const FIXED_BYTES: usize = size_of::<Fields>();
@@ -135,21 +156,21 @@ impl Ack {
             number: 0,
             duplicate: 0,
             source: 0,
-            blocks: Default::default(),
-            paths: Default::default(),
+            blocks: [BlockFields::NONE; MAX_ACK_BLOCKS],
+            paths: [PathFields::NONE; MAX_ACK_PATHS],
             block_count: 0,
             path_count: 0,
         }
     }
 
     /// The SACK blocks.
-    pub fn blocks(&self) -> &[AckBlock] {
-        &self.blocks[..usize::from(self.block_count)]
+    pub fn blocks(&self) -> impl ExactSizeIterator<Item = AckBlock> {
+        self.blocks[..usize::from(self.block_count)].iter().map(BlockFields::get)
     }
 
     /// The path reports.
-    pub fn paths(&self) -> &[AckPath] {
-        &self.paths[..usize::from(self.path_count)]
+    pub fn paths(&self) -> impl ExactSizeIterator<Item = AckPath> {
+        self.paths[..usize::from(self.path_count)].iter().map(PathFields::get)
     }
 
     /// Adds a block; `false` if it is full, or the block says nothing.
@@ -158,7 +179,7 @@ impl Ack {
         if at == MAX_ACK_BLOCKS || block.bits == 0 {
             return false;
         }
-        self.blocks[at] = block;
+        self.blocks[at] = BlockFields { offset: block.offset.into(), bits: block.bits.into() };
         self.block_count += 1;
         true
     }
@@ -169,7 +190,8 @@ impl Ack {
         if at == MAX_ACK_PATHS {
             return false;
         }
-        self.paths[at] = path;
+        self.paths[at] =
+            PathFields { highest: path.highest.to_wire(), ce_packets: path.ce_packets };
         self.path_count += 1;
         true
     }
@@ -196,17 +218,10 @@ impl Ack {
             reserved: U16::ZERO,
         };
         out[..FIXED_BYTES].copy_from_slice(fields.as_bytes());
-        let mut at = FIXED_BYTES;
-        for block in self.blocks() {
-            let fields = BlockFields { offset: block.offset.into(), bits: block.bits.into() };
-            at = append(out, at, fields.as_bytes());
-        }
-        for path in self.paths() {
-            let fields =
-                PathFields { highest: path.highest.to_wire(), ce_packets: path.ce_packets };
-            at = append(out, at, fields.as_bytes());
-        }
-        at
+        let blocks = self.blocks[..usize::from(self.block_count)].as_bytes();
+        let paths = self.paths[..usize::from(self.path_count)].as_bytes();
+        let at = append(out, FIXED_BYTES, blocks);
+        append(out, at, paths)
     }
 
     pub(super) fn decode(head: &[u8]) -> Result<Self, DecodeError> {
@@ -303,16 +318,12 @@ impl<'a> AckView<'a> {
 
     #[inline]
     pub(crate) fn blocks(self) -> impl ExactSizeIterator<Item = AckBlock> + 'a {
-        let read = |it: &BlockFields| AckBlock { offset: it.offset.get(), bits: it.bits.get() };
-        self.blocks.iter().map(read)
+        self.blocks.iter().map(BlockFields::get)
     }
 
     #[inline]
     pub(crate) fn paths(self) -> impl ExactSizeIterator<Item = AckPath> + 'a {
-        self.paths.iter().map(|it| AckPath {
-            highest: Transmission::from_wire(it.highest),
-            ce_packets: it.ce_packets,
-        })
+        self.paths.iter().map(PathFields::get)
     }
 }
 

@@ -53,17 +53,20 @@ impl Acknowledger {
         self.trigger = Some(Trigger { transmission, timestamp, arrived_at: now });
     }
 
-    /// A packet was taken.
+    /// A packet was taken; `is_ahead` if one before it is missing.
     #[inline]
     pub(super) fn on_accepted(
         &mut self,
         now: Instant,
-        psn: Psn,
+        (psn, is_ahead): (Psn, bool),
         len: u16,
         config: &AckConfig,
         times: &Times,
     ) {
-        self.fresh.insert(psn.block() as u8);
+        // What is in order is told by the cumulative edge.
+        if is_ahead {
+            self.fresh.insert(psn.block() as u8);
+        }
         self.received_bytes = self.received_bytes.wrapping_add(len.into());
         self.packets += 1;
         self.bytes += u32::from(len);

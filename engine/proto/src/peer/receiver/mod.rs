@@ -76,19 +76,17 @@ impl Receiver {
         times: &Times,
     ) -> Arrival {
         let psn = Psn::reconstruct(data.psn(), self.window.next_expected());
-        match self.window.admit(psn) {
-            Admission::Beyond => Arrival::OutOfWindow,
-            Admission::Duplicate => {
-                let path = self.paths.on_arrival(data.transmission(), ce);
-                self.acknowledger.on_duplicate(now, data, psn, path.repeated);
-                Arrival::Duplicate
-            }
-            Admission::New => {
-                let path = self.paths.on_arrival(data.transmission(), ce);
-                self.note(now, data, ce, path, times);
-                Arrival::New(psn)
-            }
+        let admission = self.window.admit(psn);
+        if admission == Admission::Beyond {
+            return Arrival::OutOfWindow;
         }
+        let path = self.paths.on_arrival(data.transmission(), ce);
+        if admission == Admission::Duplicate {
+            self.acknowledger.on_duplicate(now, data, psn, path.repeated);
+            return Arrival::Duplicate;
+        }
+        self.note(now, data, ce, path, times);
+        Arrival::New(psn)
     }
 
     #[inline]
@@ -114,7 +112,8 @@ impl Receiver {
     #[inline]
     pub(crate) fn accept(&mut self, now: Instant, psn: Psn, len: u16, shared: &Shared) {
         self.window.insert(psn);
-        self.acknowledger.on_accepted(now, psn, len, &shared.config.ack, &shared.times);
+        let is_ahead = self.window.has_gap();
+        self.acknowledger.on_accepted(now, (psn, is_ahead), len, &shared.config.ack, &shared.times);
     }
 
     /// Notes a UD packet: nothing is owed for it, but its path got that far.

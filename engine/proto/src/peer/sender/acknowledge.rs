@@ -210,6 +210,7 @@ impl Sender {
         marked
     }
 
+    #[inline]
     fn path_arrived(
         &mut self,
         now: Instant,
@@ -221,17 +222,25 @@ impl Sender {
         let Some(path) = self.paths.get_mut(id) else {
             return;
         };
-        let changed = path.on_arrived(now, seq, &shared.config.path);
+        let is_answer = path.on_arrived(seq);
         // What was sent before it on this path has arrived, too, or has been overtaken.
-        let oldest = path.in_flight.first().and_then(|psn| self.window.get(psn));
-        if oldest.is_some_and(|packet| packet.seq < path.arrived_end) {
+        if self.window.seq_of_first(&path.in_flight).is_some_and(|first| first < path.arrived_end) {
             self.overtaken.insert(id);
         }
+        if is_answer {
+            self.path_answered(now, peer, id, shared);
+        }
+    }
+
+    /// The path has answered the question whether it lives. Rule P4.
+    #[cold]
+    fn path_answered(&mut self, now: Instant, peer: PeerId, id: u8, shared: &mut Shared) {
+        let Some(path) = self.paths.get_mut(id) else { return };
+        let changed = path.on_answer(now, &shared.config.path);
+        let (timer, state) = (path.timer(), path.state());
+        self.recovery.watch(timer);
         if changed {
-            let state = path.state();
             self.path_changed(peer, id, state, shared);
-        } else {
-            self.recovery.watch(path.timer());
         }
     }
 
