@@ -1,5 +1,10 @@
 //! Datagrams come in.
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use slab::Slab;
+
 use super::{Endpoint, deliver};
 use crate::boundary::{Disposition, Event, Handled, Inbound, PeerFailure, Reply};
 use crate::drop_reason::DropReason;
@@ -77,24 +82,30 @@ impl Endpoint {
         accepted: &mut Option<PeerId>,
     ) -> Outcome {
         let index = match data.flags().has(DataFlags::OPEN) {
-            true => self.open_with_data(now, inbound, data, accepted)?,
-            false => match self.find(data.address()) {
+            true => {
+                let index = self.open_with_data(now, inbound, data, accepted)?;
+                self.heard(now, index);
+                index
+            }
+            false => {
+                let Self { shared, peers, marked, .. } = self;
+                let Some((index, peer)) = find(peers, data.address()) else {
+                    return self.turn_away(now, data.address(), data.transmission());
+                };
                 // Whose data it is has to be known before any of it is taken: see rule O3.
-                Some((_, peer)) if !peer.context.is_established() => {
+                if !peer.context.is_established() {
                     return Err(DropReason::UnknownContext);
                 }
-                Some((index, _)) => index,
-                None => return self.turn_away(now, data.address(), data.transmission()),
-            },
+                heard(peer, now, index, shared, marked);
+                index
+            }
         };
         self.shared.stats.ce_marks_received += u64::from(inbound.ce);
-        let outcome = match (data.service(), data.op()) {
+        match (data.service(), data.op()) {
             (Service::Ud, _) => self.take_datagram(now, index, data, inbound.ce),
             (_, Op::Send) => self.take_piece(now, index, data, inbound.ce),
             (_, Op::Delivered) => self.take_report(now, index, data, inbound.ce),
-        };
-        self.heard(now, index);
-        outcome
+        }
     }
 
     #[cold]
@@ -112,15 +123,11 @@ impl Endpoint {
         Ok(index)
     }
 
-    /// Something believable came from a peer: what follows is seen to once per batch.
+    /// Something believable came from a peer.
     #[inline]
     fn heard(&mut self, now: Instant, index: u32) {
-        let peer = &mut self.peers[index as usize];
-        peer.heard(now, &self.shared.times);
-        if !peer.marked {
-            peer.marked = true;
-            self.marked.push(index);
-        }
+        let Self { shared, peers, marked, .. } = self;
+        heard(&mut peers[index as usize], now, index, shared, marked);
     }
 
     /// A UD message: placed if there is room, gone if not.
@@ -258,7 +265,7 @@ impl Endpoint {
     }
 
     fn on_probe(&mut self, now: Instant, inbound: &Inbound<'_>, probe: &Probe) -> Outcome {
-        let Some((index, peer)) = self.find(probe.address) else {
+        let Some((index, peer)) = find(&mut self.peers, probe.address) else {
             return self.turn_away(now, probe.address, probe.transmission);
         };
         if !peer.context.is_established() {
@@ -270,23 +277,11 @@ impl Endpoint {
         Ok(Disposition::Consumed)
     }
 
-    /// The peer whose context a packet is addressed to. Rule O3. It knows that context, then.
-    #[inline]
-    fn find(&mut self, address: Address) -> Option<(u32, &mut Peer)> {
-        let index = Self::peer_index(address.context);
-        let peer = self.peers.get_mut(index as usize)?;
-        if !peer.context.accepts(address) {
-            return None;
-        }
-        peer.context.confirm();
-        Some((index, peer))
-    }
-
-    /// As [`find`](Self::find), for what is said about packets: only the incarnation that they were
+    /// As [`find`], for what is said about packets: only the incarnation that they were
     /// sent to can know. Rule O3.
     #[inline]
     fn find_from(&mut self, address: Address, source: u16) -> Result<u32, DropReason> {
-        let (index, peer) = self.find(address).ok_or(DropReason::UnknownContext)?;
+        let (index, peer) = find(&mut self.peers, address).ok_or(DropReason::UnknownContext)?;
         match peer.context.remote().is_some_and(|remote| remote.tag == source) {
             true => Ok(index),
             false => Err(DropReason::StaleIncarnation),
@@ -340,6 +335,28 @@ impl Endpoint {
         self.shared.count_drop(DropReason::UnknownContext);
         let reset = Reset { address, transmission };
         Ok(Disposition::Reply(Reply::new(|out| reset.encode(out))))
+    }
+}
+
+/// The peer whose context a packet is addressed to. Rule O3. It knows that context, then.
+#[inline]
+fn find(peers: &mut Slab<Box<Peer>>, address: Address) -> Option<(u32, &mut Peer)> {
+    let index = Endpoint::peer_index(address.context);
+    let peer = peers.get_mut(index as usize)?;
+    if !peer.context.accepts(address) {
+        return None;
+    }
+    peer.context.confirm();
+    Some((index, peer))
+}
+
+/// Something believable came from a peer: what follows is seen to once per batch.
+#[inline]
+fn heard(peer: &mut Peer, now: Instant, index: u32, shared: &Shared, marked: &mut Vec<u32>) {
+    peer.heard(now, &shared.times);
+    if !peer.marked {
+        peer.marked = true;
+        marked.push(index);
     }
 }
 

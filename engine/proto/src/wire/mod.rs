@@ -238,18 +238,22 @@ pub enum DecodeError {
     BadOpen,
 }
 
+const DATA: u8 = Kind::Data as u8;
+const OPEN: u8 = Kind::Open as u8;
+const RESET: u8 = Kind::Reset as u8;
+
 /// What a driver has to look up before it hands a datagram to the core: whether the sender's
 /// address matters, and the locator it has to be resolved with. `None` for everything else, which
 /// is nearly all traffic.
 #[inline]
 pub fn origin_locator(head: &[u8]) -> Option<u16> {
-    let (&first, &flags) = (head.first()?, head.get(1)?);
-    let kind = first & 0x0f;
+    let &[first, flags, ..] = head else { return None };
     let at = |offset: usize| Some(u16::from_be_bytes([*head.get(offset)?, *head.get(offset + 1)?]));
-    match kind {
-        k if k == Kind::Data as u8 && flags & DataFlags::OPEN.0 != 0 => at(data::OPEN_LOCATOR_AT),
-        k if k == Kind::Open as u8 => at(control::OPEN_LOCATOR_AT),
-        k if k == Kind::Reset as u8 => Some(0),
+    match first & 0x0f {
+        DATA if flags & DataFlags::OPEN.0 == 0 => None,
+        DATA => at(data::OPEN_LOCATOR_AT),
+        OPEN => at(control::OPEN_LOCATOR_AT),
+        RESET => Some(0),
         _ => None,
     }
 }
