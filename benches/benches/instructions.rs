@@ -1,11 +1,13 @@
 //! Instructions per 4 KiB data packet, both ends and the ACKs included, as callgrind counts them.
 //!
 //! The loop runs twice under valgrind, with a different number of packets; the difference is what
-//! the packets cost, without what it takes to get there. The harness is in the figure: it keeps the
-//! headers in a queue, and asks both ends what there is to do.
+//! the packets cost, without what it takes to get there. The harness, which keeps the headers in a
+//! queue and asks both ends what there is to do, is counted apart: as far as its own source lines
+//! go, and not what it calls in the standard library.
 //!
 //! With `--keep DIR` the profile of each run stays there for `callgrind_annotate`.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -56,12 +58,15 @@ fn run(load: usize, packets: u64) {
 
 fn measure_all(folder: &Path, keep: bool) -> Result<(), String> {
     println!("instructions per 4 KiB packet, both ends and ACKs (goal: {GOAL})");
+    println!("  {:<44} {:>6} {:>12}", "", "core", "and harness");
     for (load, (name, ..)) in LOADS.iter().enumerate() {
         let profile = |packets| folder.join(format!("callgrind.{load}.{packets}"));
         let short = measure(load, WARM_UP_PACKETS, &profile(WARM_UP_PACKETS))?;
         let total = WARM_UP_PACKETS + MEASURED_PACKETS;
         let long = measure(load, total, &profile(total))?;
-        println!("  {name:<44} {:>6}", (long - short) / MEASURED_PACKETS);
+        let core = (long.core - short.core) / MEASURED_PACKETS;
+        let harness = (long.harness - short.harness) / MEASURED_PACKETS;
+        println!("  {name:<44} {core:>6} {harness:>12}");
         if !keep {
             for packets in [WARM_UP_PACKETS, total] {
                 std::fs::remove_file(profile(packets)).map_err(|error| error.to_string())?;
@@ -71,8 +76,14 @@ fn measure_all(folder: &Path, keep: bool) -> Result<(), String> {
     Ok(())
 }
 
+/// Instructions of one run.
+struct Cost {
+    core: u64,
+    harness: u64,
+}
+
 /// How many instructions a run of so many packets takes.
-fn measure(load: usize, packets: u64, profile: &Path) -> Result<u64, String> {
+fn measure(load: usize, packets: u64, profile: &Path) -> Result<Cost, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--quiet"])
@@ -86,9 +97,41 @@ fn measure(load: usize, packets: u64, profile: &Path) -> Result<u64, String> {
     }
     let text = std::fs::read_to_string(profile).map_err(|error| error.to_string())?;
     let total = text.lines().find_map(|line| line.strip_prefix("totals: "));
-    total
+    let total: u64 = total
         .and_then(|total| total.trim().parse().ok())
-        .ok_or_else(|| format!("{} has no totals", profile.display()))
+        .ok_or_else(|| format!("{} has no totals", profile.display()))?;
+    let harness = in_files(&text, "benches/src/");
+    Ok(Cost { core: total - harness, harness })
+}
+
+/// What a profile attributes to the lines of files whose path contains `folder`. In callgrind's
+/// format a file is named in full once and by its number from then on, a cost line is a position
+/// and a count, and the line after a `calls=` is what the callee cost.
+fn in_files(profile: &str, folder: &str) -> u64 {
+    let mut chosen = HashSet::new();
+    let (mut counts, mut callee, mut sum) = (false, false, 0);
+    for line in profile.lines() {
+        let named =
+            ["fl=", "fi=", "fe=", "cfi=", "cfl="].iter().find_map(|it| line.strip_prefix(it));
+        if let Some(file) = named {
+            let (number, name) = file.split_once(' ').unwrap_or((file, ""));
+            if name.contains(folder) {
+                chosen.insert(number);
+            }
+            if !line.starts_with('c') {
+                counts = chosen.contains(number);
+            }
+        } else if line.starts_with("calls=") {
+            callee = true;
+        } else if line.starts_with(|first: char| first.is_ascii_digit() || "+-*".contains(first)) {
+            let cost = line.split_whitespace().nth(1).and_then(|cost| cost.parse::<u64>().ok());
+            if counts && !std::mem::take(&mut callee) {
+                sum += cost.unwrap_or(0);
+            }
+            callee = false;
+        }
+    }
+    sum
 }
 
 const INNER: &str = "--one-run";
