@@ -21,6 +21,7 @@
 //!  output/     the folder that a run leaves behind
 //!  sweep/      many runs: grids, draws, seeds, shards
 //!  compare/    two results against each other
+//!  import/     scenarios out of other simulators' files
 //!  search/     random scenarios that fail, made small
 //!  stats/      distributions, bootstrap, fairness
 //! ```
@@ -31,6 +32,7 @@ pub mod digest;
 pub mod event;
 pub mod fabric;
 pub mod host;
+pub mod import;
 pub mod observe;
 pub mod output;
 pub mod report;

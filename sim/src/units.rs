@@ -142,6 +142,14 @@ fn whole(value: f64) -> Option<u64> {
     (value <= MAX_EXACT).then(|| value.round() as u64)
 }
 
+impl std::str::FromStr for Time {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        Self::parse(text)
+    }
+}
+
 struct QuantityVisitor<Q>(PhantomData<Q>);
 
 impl<Q: Quantity> Visitor<'_> for QuantityVisitor<Q> {

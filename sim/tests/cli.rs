@@ -212,3 +212,121 @@ fn shrinking_keeps_what_is_wrong_and_little_else() {
     assert_eq!(shrunk["faults"]["link"].as_array().unwrap().len(), 1, "{shrunk}");
     exits(4, &["run", &out]);
 }
+
+#[test]
+fn a_recorded_run_has_its_series_faults_events_and_packets() {
+    let scratch = Scratch::new("recorded");
+    let (scenario, folder) = (scratch.at("small.toml"), scratch.at("out"));
+    let fault = "faults.event=[{at='2us', until='4us', kind='link-down', target='host1>switch0'}]";
+    let record = ["--out", &folder, "--sample", "1us", "--events", "--pcap", "--set", fault];
+    exits(0, &[&["run", &scenario][..], &record].concat());
+
+    let series = scratch.read("out/series.csv");
+    assert!(series.contains("\n1.000,delivered_bytes,network,"), "{series}");
+    assert!(series.lines().any(|line| line.contains(",cwnd_bytes,host0>host")));
+    let faults = scratch.read("out/faults.csv");
+    assert!(faults.contains("2.000000,link-down,host1>switch0"), "{faults}");
+    assert!(faults.contains("4.000000,link-down over,host1>switch0"), "{faults}");
+    assert!(faults.contains(",down,host1>switch0,1,"), "{faults}");
+
+    let events = scratch.read("out/events.jsonl");
+    let events: Vec<serde_json::Value> =
+        events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events[0]["qlog_version"], "0.4");
+    let named = |name: &str| events.iter().filter(|event| event["name"] == name).count();
+    assert_eq!(named("application:message_received"), 4);
+    assert_eq!(named("network:fault"), 2);
+    assert!(named("transport:packet_sent") >= named("transport:packet_received"));
+
+    let page = scratch.read("out/report.html");
+    assert!(page.contains("link-down host1&#62;switch0") || page.contains("link-down host1"));
+    assert!(page.contains(&format!("usrd-sim replay {folder}")));
+    // The page made from the folder is the same but for the place it is kept in.
+    let again = scratch.at("again.html");
+    exits(0, &["report", &folder, "--out", &again]);
+    assert_eq!(page.matches("<svg").count(), scratch.read("again.html").matches("<svg").count());
+}
+
+/// The blocks of a capture: (kind, body).
+fn blocks(file: &[u8]) -> Vec<(u32, &[u8])> {
+    let word = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
+    let (mut at, mut blocks) = (0, Vec::new());
+    while at < file.len() {
+        let len = word(at + 4) as usize;
+        assert_eq!(word(at + len - 4) as usize, len, "lengths at both ends agree");
+        blocks.push((word(at), &file[at + 8..at + len - 4]));
+        at += len;
+    }
+    blocks
+}
+
+#[test]
+fn a_capture_has_an_interface_per_link_and_says_what_was_marked_and_lost() {
+    let scratch = Scratch::new("pcap");
+    let (scenario, folder) = (scratch.at("small.toml"), scratch.at("out"));
+    let set = [
+        "--set",
+        "links.ecn_min=10kB",
+        "--set",
+        "workload.kind=incast",
+        "--set",
+        "workload.senders=3",
+        "--set",
+        "faults.loss=2%",
+    ];
+    let run =
+        exits(0, &[&["run", &scenario, "--pcap", "--json", "--out", &folder][..], &set].concat());
+    let report: serde_json::Value = serde_json::from_str(&run).unwrap();
+    let file = fs::read(scratch.at("out/packets.pcapng")).unwrap();
+    let blocks = blocks(&file);
+    assert_eq!(blocks[0].0, 0x0a0d_0d0a);
+    assert_eq!(blocks.iter().filter(|block| block.0 == 1).count(), 2 * 4, "every link is used");
+    let packets: Vec<&[u8]> = blocks.iter().filter(|block| block.0 == 6).map(|b| b.1).collect();
+    let saying = |text: &str| {
+        let text = text.as_bytes();
+        packets.iter().filter(|body| body.windows(text.len()).any(|window| window == text)).count()
+    };
+    let (marked, lost) = (saying("marked: congestion"), saying("lost on the link"));
+    assert_eq!(report["totals"]["marked"], marked);
+    assert_eq!(report["drops"]["network.loss"], lost);
+    assert!(marked > 0 && lost > 0);
+    let full = saying("dropped: the queue was full");
+    assert_eq!(report["totals"]["packet_hops"], packets.len() - lost - full);
+}
+
+#[test]
+fn a_comparison_can_be_a_page() {
+    let scratch = Scratch::new("page");
+    let scenario = scratch.at("small.toml");
+    for seed in ["1", "2"] {
+        exits(0, &["run", &scenario, "--seed", seed, "--out", &scratch.at(seed)]);
+    }
+    let page = scratch.at("ab.html");
+    exits(0, &["diff", &scratch.at("1"), &scratch.at("2"), "--html", &page]);
+    let page = scratch.read("ab.html");
+    assert!(page.contains("99 % slowdown") && page.matches("<svg").count() == 2, "{page}");
+}
+
+#[test]
+fn imported_files_run() {
+    let scratch = Scratch::new("import");
+    fs::write(
+        scratch.at("m.cm"),
+        "Nodes 16\nConnections 2\n0->15 id 1 start 0 size 200000 \
+        send_done_trigger 1\n0->3 id 2 trigger 1 size 1000\ntrigger id 1 oneshot\n",
+    )
+    .unwrap();
+    fs::write(
+        scratch.at("t.topo"),
+        "Nodes 16\nTiers 2\nPodsize 16\nTier 0\nDownlink_speed_Gbps 100\n\
+        Radix_Down 4\nRadix_Up 4\nDownlink_Latency_ns 1000\nTier 1\nDownlink_speed_Gbps 100\n\
+        Radix_Down 4\nDownlink_Latency_ns 1000\n",
+    )
+    .unwrap();
+    let (matrix, tree, out) = (scratch.at("m.cm"), scratch.at("t.topo"), scratch.at("out.toml"));
+    exits(0, &["import", "--cm", &matrix, "--topo", &tree, "--out", &out]);
+    assert!(exits(0, &["run", &out]).contains("flows done    2 of 2"));
+    exits(0, &["import", "--cm", &matrix]);
+    exits(2, &["import"]);
+    assert!(exits(2, &["import", "--cm", &tree]).contains("t.topo:2: \"Tiers\" is not known"));
+}

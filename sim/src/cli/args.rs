@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use usrd_sim::sweep::{Axis, Range, Shard};
+use usrd_sim::time::Time;
 
 /// Network simulator for the usrd protocol.
 ///
@@ -29,6 +30,10 @@ pub(crate) enum Command {
     Sweep(SweepArgs),
     /// Put the shards of a sweep together.
     Merge(MergeArgs),
+    /// Write the page of a run, from its folder or from a sweep's results.
+    Report(ReportArgs),
+    /// Make a scenario out of htsim's files: a connection matrix, a topology, or both.
+    Import(ImportArgs),
     /// Compare two runs flow by flow, or two sweeps seed by seed.
     Diff(DiffArgs),
     /// Run random scenarios with random faults until time is up, and keep those that fail.
@@ -56,9 +61,18 @@ pub(crate) struct RunArgs {
     /// Print the whole report as JSON.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Write a folder: scenario, summary.json, flows.csv.
+    /// Write a folder: scenario, summary.json, flows.csv, series.csv, faults.csv, report.html.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
+    /// Time between two samples of the series, such as 1us; by default some hundred in all.
+    #[arg(long, requires = "out", value_name = "TIME")]
+    pub(crate) sample: Option<Time>,
+    /// Write every event to events.jsonl in the folder.
+    #[arg(long, requires = "out")]
+    pub(crate) events: bool,
+    /// Write every packet on every link to packets.pcapng in the folder.
+    #[arg(long, requires = "out")]
+    pub(crate) pcap: bool,
     /// No live line.
     #[arg(long)]
     pub(crate) quiet: bool,
@@ -126,6 +140,32 @@ pub(crate) struct DiffArgs {
     /// Print as JSON.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Write the comparison as a page.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    #[command(flatten)]
+    pub(crate) replay: ReplayArgs,
+    /// Write the page there.
+    #[arg(long, value_name = "FILE", default_value = "report.html")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct ImportArgs {
+    /// A connection matrix (.cm): who sends how much to whom, and when.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cm: Option<PathBuf>,
+    /// A topology (.topo): a fat tree or leaf-spine network.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) topo: Option<PathBuf>,
+    /// Write the scenario there; by default it is printed.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

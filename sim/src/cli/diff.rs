@@ -5,13 +5,19 @@ use std::process::ExitCode;
 
 use usrd_sim::compare::{Difference, Samples};
 use usrd_sim::output::Kept;
+use usrd_sim::report::comparison_page;
 use usrd_sim::sweep::Results;
 
 use super::args::DiffArgs;
 use super::failure::Failure;
 
 pub(crate) fn run(args: &DiffArgs) -> Result<ExitCode, Failure> {
-    let difference = Difference::new(&load(&args.a)?, &load(&args.b)?)?;
+    let (a, b) = (load(&args.a)?, load(&args.b)?);
+    let difference = Difference::new(&a, &b)?;
+    if let Some(path) = &args.html {
+        let page = comparison_page(&difference, &a, &b);
+        std::fs::write(path, page).map_err(Failure::writing(path))?;
+    }
     if args.json {
         println!("{}", difference.to_json());
     } else {

@@ -5,9 +5,12 @@ mod determinism;
 mod diff;
 mod failure;
 mod fuzz;
+mod import;
 mod live;
 mod merge;
+mod recorded;
 mod replay;
+mod report;
 mod run;
 mod runner;
 mod shrink;
@@ -26,6 +29,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::CheckDeterminism(args) => determinism::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Merge(args) => merge::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Shrink(args) => shrink::run(&args),

@@ -10,7 +10,7 @@ use super::failure::{Failure, VIOLATION};
 use super::runner::Prepared;
 
 pub(crate) fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
-    let (prepared, digest) = if args.result.is_dir() { of_folder(args)? } else { of_sweep(args)? };
+    let (prepared, digest) = prepare(args)?;
     let report = prepared.run()?;
     print!("{report}");
     if report.digest != digest {
@@ -19,6 +19,11 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
     }
     println!("replay        the same as before");
     Ok(ExitCode::from(report.status.exit_code()))
+}
+
+/// The run that is kept, and the digest that it had.
+pub(crate) fn prepare(args: &ReplayArgs) -> Result<(Prepared, String), Failure> {
+    if args.result.is_dir() { of_folder(args) } else { of_sweep(args) }
 }
 
 fn of_folder(args: &ReplayArgs) -> Result<(Prepared, String), Failure> {

@@ -52,6 +52,12 @@ impl Samples {
         Self { name, unit: Unit::Flows, groups: vec![group] }
     }
 
+    /// All values of a column, over all settings.
+    pub(crate) fn values(&self, column: &str) -> Vec<f64> {
+        let columns = self.groups.iter().filter_map(|group| group.columns.get(column));
+        columns.flatten().copied().collect()
+    }
+
     /// The seeds of a sweep.
     pub fn of_sweep(name: String, results: &Results) -> Self {
         let mut groups: Vec<Group> = Vec::new();

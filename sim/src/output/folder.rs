@@ -25,9 +25,19 @@ impl Origin {
         Self { document: document.clone(), seed, command }
     }
 
+    /// A run that some command repeats.
+    pub fn of_command(document: &Document, seed: u64, command: String) -> Self {
+        Self { document: document.clone(), seed, command }
+    }
+
     /// The command that repeats it.
     pub fn command(&self) -> &str {
         &self.command
+    }
+
+    /// The scenario, as it is kept.
+    pub fn scenario_text(&self) -> String {
+        self.document.to_toml()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a run has shown, as data.
 
+mod html;
 mod table;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use usrd_proto::EndpointStats;
 
+pub use self::html::{comparison_page, run_page};
 use crate::check::{Checker, Violation};
 use crate::host::{Host, Transport};
 use crate::scenario::{Scenario, ServiceKey};
