@@ -7,13 +7,17 @@
 //! | `gaps` | packets that later ones on their path have overtaken |
 //! | `pace` | how fast to send |
 //! | `reports` | delivery reports, expected and owed |
-//! | `recovery` | packets that got no answer in time |
+//! | `overdue` | packets that got no answer in time |
+//! | `suspects` | paths that are not trusted, and what they are asked |
+//! | `recovery` | what is remembered for these two: timers, what was sent again |
 
 mod acknowledge;
 mod gaps;
+mod overdue;
 mod pace;
 mod recovery;
 mod reports;
+mod suspects;
 mod transmit;
 
 use crate::config::Config;
@@ -30,7 +34,7 @@ use crate::times::Times;
 use crate::wire::DATA_HEADER_BYTES;
 
 pub(crate) use acknowledge::NackOutcome;
-pub(crate) use recovery::TimerOutcome;
+pub(crate) use overdue::TimerOutcome;
 pub(crate) use transmit::DataPacket;
 
 use pace::Pace;
