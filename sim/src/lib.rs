@@ -21,6 +21,7 @@
 //!  output/     the folder that a run leaves behind
 //!  sweep/      many runs: grids, draws, seeds, shards
 //!  compare/    two results against each other
+//!  experiments/ the published comparison
 //!  import/     scenarios out of other simulators' files
 //!  search/     random scenarios that fail, made small
 //!  stats/      distributions, bootstrap, fairness
@@ -30,6 +31,7 @@ pub mod check;
 pub mod compare;
 pub mod digest;
 pub mod event;
+pub mod experiments;
 pub mod fabric;
 pub mod host;
 pub mod import;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use usrd_sim::experiments::Index;
 use usrd_sim::{Report, Scenario, Simulation, Status};
 
 fn plan(name: &str) -> Scenario {
@@ -52,7 +53,25 @@ fn no_plan_is_left_out() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
+    names.retain(|name| !name.starts_with("experiments"));
     names.sort();
     let tested = ["hello.toml", "incast.toml", "paths-10x.toml", "star-permutation.toml"];
     assert_eq!(names, tested, "give a new plan its test above");
+}
+
+#[test]
+fn every_row_of_the_experiments_can_run() {
+    let plans = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("plans");
+    let index = Index::load(&plans.join("experiments.toml")).unwrap();
+    let mut used = std::collections::BTreeSet::new();
+    for experiment in &index.experiment {
+        used.insert(experiment.plan.clone());
+        for row in &experiment.rows {
+            let (plan, runs) = index.sweep(experiment, row, 1, 1).unwrap();
+            plan.scenario(&runs[0]).unwrap_or_else(|error| panic!("{}: {error}", row.name));
+        }
+    }
+    let there = std::fs::read_dir(plans.join("experiments")).unwrap();
+    let there = there.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(used, there.collect(), "a plan without an experiment, or the other way round");
 }

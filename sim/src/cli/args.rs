@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::experiments::DEFAULT_SEEDS;
 use clap::{Args, Parser, Subcommand};
 use usrd_sim::sweep::{Axis, Range, Shard};
 use usrd_sim::time::Time;
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Make a scenario out of htsim's files: a connection matrix, a topology, or both.
     Import(ImportArgs),
+    /// Run all published experiments and write the document that compares them.
+    Experiments(ExperimentsArgs),
     /// Compare two runs flow by flow, or two sweeps seed by seed.
     Diff(DiffArgs),
     /// Run random scenarios with random faults until time is up, and keep those that fail.
@@ -200,4 +203,29 @@ pub(crate) struct ShrinkArgs {
     /// How long to try, in seconds.
     #[arg(long, default_value_t = 120)]
     pub(crate) seconds: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExperimentsArgs {
+    /// The list of experiments.
+    #[arg(long, value_name = "FILE", default_value = "sim/plans/experiments.toml")]
+    pub(crate) list: PathBuf,
+    /// Only experiments whose plan has this in its name.
+    #[arg(long)]
+    pub(crate) only: Option<String>,
+    /// How many seeds.
+    #[arg(long, default_value_t = DEFAULT_SEEDS, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) seeds: u32,
+    /// Where all seeds come from.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) root_seed: u64,
+    /// Write the document there; by default it is printed.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Runs at a time; by default one per core.
+    #[arg(long)]
+    pub(crate) threads: Option<usize>,
+    /// No live line.
+    #[arg(long)]
+    pub(crate) quiet: bool,
 }

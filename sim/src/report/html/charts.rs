@@ -57,7 +57,7 @@ pub(super) fn slowdown_by_size(report: &Report) -> Option<Chart> {
     let svg = drawn(HALF, |area| {
         // Sizes are usually spread over several powers of ten.
         let x = (sizes.0 - 0.1)..(sizes.1 + 0.1);
-        let mut chart = framed(area, x, 0.0..most * 1.05)?;
+        let mut chart = framed(area, LABELS, x, 0.0..most * 1.05)?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
@@ -80,11 +80,10 @@ pub(super) fn throughput(recording: &Recording) -> Option<Chart> {
         .map(|step| (step.at.as_us(), step.delivered_bytes as f64 * 8e3 / step.span.as_ps() as f64))
         .collect();
     let lines = [Line { name: "to all hosts".into(), points }];
-    let caption = "What starts on the links to the hosts, headers and repetitions included, in \
-                   terabits per second."
-        .to_owned();
+    let caption =
+        "What starts on the links to the hosts, headers and repetitions included.".to_owned();
     has_points(&lines)?;
-    let svg = line_chart(&lines, ("microseconds", "Tb/s"), None);
+    let svg = line_chart(&lines, ("microseconds", "Gb/s"), None);
     Some(Chart { title: "Throughput", caption, svg, wide: false })
 }
 
@@ -165,7 +164,7 @@ pub(super) fn line_chart(lines: &[Line], axes: (&str, &str), front: Option<&Line
     let most = all().map(|point| point.1).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
     let start = if x.0 < (x.1 - x.0) * 0.5 { 0.0 } else { x.0 };
     drawn(HALF, |area| {
-        let mut chart = framed(area, start..x.1 + (x.1 - start) * 0.01, 0.0..most * 1.05)?;
+        let mut chart = framed(area, LABELS, start..x.1 + (x.1 - start) * 0.01, 0.0..most * 1.05)?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
@@ -223,6 +222,7 @@ pub(super) fn drawn(size: (u32, u32), draw: impl for<'a> FnOnce(&Area<'a>) -> Dr
 
 pub(super) fn framed<'a>(
     area: &Area<'a>,
+    labels: u32,
     x: std::ops::Range<f64>,
     y: std::ops::Range<f64>,
 ) -> Result<Framed<'a>, Box<dyn std::error::Error>> {
@@ -230,8 +230,15 @@ pub(super) fn framed<'a>(
         .margin(8)
         .margin_right(16)
         .x_label_area_size(38)
-        .y_label_area_size(58)
+        .y_label_area_size(labels)
         .build_cartesian_2d(x, y)?)
+}
+
+/// The name of the row whose middle is here; nothing between two rows.
+pub(super) fn row_name(names: &[impl AsRef<str>], at: f64) -> String {
+    let row = at.round();
+    let name = names.get(row as usize).filter(|_| (at - row).abs() < 0.01 && row >= 0.0);
+    name.map_or_else(String::new, |name| name.as_ref().to_owned())
 }
 
 /// The least and the most of some values, a little apart if they are the same.
@@ -282,5 +289,7 @@ pub(super) fn color(number: usize) -> RGBColor {
 
 pub(super) const FONT: &str = "sans-serif";
 pub(super) const HALF: (u32, u32) = (640, 320);
+/// Room for the numbers beside an axis, in pixels.
+const LABELS: u32 = 58;
 /// More lines could not be told apart.
 const LINES: usize = 7;

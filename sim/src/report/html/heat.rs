@@ -3,7 +3,7 @@
 use plotters::prelude::*;
 
 use super::Chart;
-use super::charts::{FONT, drawn, framed, plain};
+use super::charts::{FONT, drawn, framed, plain, row_name};
 use crate::output::Recording;
 
 pub(super) fn paths(recording: &Recording) -> Option<Chart> {
@@ -103,11 +103,7 @@ fn map(
     let height = (rows.len() as u32 * 9).clamp(90, 620) + 60;
     drawn((1_300, height), |area| {
         let count = rows.len() as f64;
-        let mut chart = framed(area, 0.0..last, 0.0..count)?;
-        let name = |row: &f64| {
-            let row = *row as usize;
-            rows.get(row).cloned().unwrap_or_default()
-        };
+        let mut chart = framed(area, LABELS, 0.0..last, -0.5..count - 0.5)?;
         chart
             .configure_mesh()
             .disable_mesh()
@@ -117,7 +113,7 @@ fn map(
             .y_labels(rows.len().min(16))
             .label_style((FONT, 10))
             .x_label_formatter(&|value| plain(*value))
-            .y_label_formatter(&name)
+            .y_label_formatter(&|row| row_name(rows, *row))
             .draw()?;
         let boxes = cells.iter().map(|&(column, row, share)| {
             let corners = [(start(column), row as f64), (end(&columns[column]), row as f64 + 1.0)];
@@ -135,5 +131,7 @@ fn shade(share: f64) -> RGBColor {
     RGBColor(mix(245.0, 5.0), mix(248.0, 30.0), mix(255.0, 90.0))
 }
 
+/// Room for the names of links, in pixels.
+const LABELS: u32 = 110;
 const COLUMNS: usize = 160;
 const ROWS: usize = 64;

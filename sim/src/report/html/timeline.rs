@@ -4,7 +4,7 @@
 use plotters::prelude::*;
 
 use super::Chart;
-use super::charts::{FONT, color, drawn, framed, plain};
+use super::charts::{FONT, color, drawn, framed, plain, row_name};
 use crate::output::{Recording, Step};
 
 type Count = fn(&Step) -> u32;
@@ -26,23 +26,24 @@ pub(super) fn faults(recording: &Recording) -> Option<Chart> {
     let rows = happened.len() + recording.faults.len();
     let names: Vec<&str> = (happened.iter().map(|(name, _)| *name))
         .chain(recording.faults.iter().map(|fault| fault.0.as_str()))
-        .collect();
+        .collect::<Vec<_>>();
     let svg = drawn((1_300, rows as u32 * 26 + 70), |area| {
-        let mut chart = framed(area, 0.0..last, 0.0..rows as f64)?;
+        let mut chart = framed(area, LABELS, 0.0..last, -0.5..rows as f64 - 0.5)?;
         chart
             .configure_mesh()
             .disable_mesh()
             .x_desc("microseconds")
             .x_labels(12)
-            .y_labels(0)
-            .label_style((FONT, 11))
+            .y_labels(rows)
+            .label_style((FONT, 12))
             .x_label_formatter(&|value| plain(*value))
+            .y_label_formatter(&|row| row_name(&names, *row))
             .draw()?;
         for (row, (_, count)) in happened.iter().enumerate() {
             let most = recording.steps.iter().map(count).max().unwrap_or(1);
             let bars = recording.steps.iter().filter(|step| count(step) > 0).map(|step| {
                 let share = f64::from(count(step)) / f64::from(most.max(1));
-                let (start, base) = ((step.at - step.span).as_us(), row as f64 + 0.1);
+                let (start, base) = ((step.at - step.span).as_us(), row as f64 - 0.4);
                 let corners = [(start, base), (step.at.as_us(), base + 0.8 * share)];
                 Rectangle::new(corners, color(row).filled())
             });
@@ -50,13 +51,9 @@ pub(super) fn faults(recording: &Recording) -> Option<Chart> {
         }
         for (number, (_, from, until)) in recording.faults.iter().enumerate() {
             let base = (happened.len() + number) as f64;
-            let corners = [(*from, base + 0.2), (until.min(last), base + 0.8)];
+            let corners = [(*from, base - 0.3), (until.min(last), base + 0.3)];
             chart.draw_series([Rectangle::new(corners, color(5).mix(0.6).filled())])?;
         }
-        let label = |(row, name): (usize, &&str)| {
-            Text::new((*name).to_owned(), (last * 0.003, row as f64 + 0.75), (FONT, 12))
-        };
-        chart.draw_series(names.iter().enumerate().map(label))?;
         Ok(())
     });
     let caption = "Planned faults as bars. Heights show how many packets were hit in each moment, \
@@ -64,3 +61,6 @@ pub(super) fn faults(recording: &Recording) -> Option<Chart> {
         .to_owned();
     Some(Chart { title: "What went wrong, and when", caption, svg, wide: true })
 }
+
+/// Room for the names of faults, in pixels.
+const LABELS: u32 = 190;

@@ -1,0 +1,30 @@
+//! The published comparison: plans with settings, run over the same seeds and put beside the
+//! figures of others in one document, which one command writes.
+
+mod document;
+mod index;
+
+pub use self::document::document;
+pub use self::index::{Experiment, Index, Row, Theirs};
+use crate::stats::Distribution;
+use crate::sweep::Record;
+
+/// What came out for a row.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The row's runs, one per seed.
+    pub records: Vec<Record>,
+}
+
+impl Outcome {
+    /// How a figure is distributed over the seeds.
+    pub fn figure(&self, name: &str) -> Distribution {
+        let values = self.records.iter().filter_map(|record| record.figures.get(name).copied());
+        Distribution::of(&values.collect::<Vec<_>>())
+    }
+
+    /// Runs in which something was wrong.
+    pub fn bad(&self) -> usize {
+        self.records.iter().filter(|record| record.status != "ok").count()
+    }
+}
