@@ -3,6 +3,7 @@
 
 use crate::drop_reason::DropReason;
 use crate::ids::{BounceId, BufferId, BufferRange, PathId, PeerId, Service, Token};
+use crate::transfer::{AtomicOp, TransferFailure};
 use crate::wire::MAX_HEADER_BYTES;
 
 /// A datagram that has arrived.
@@ -26,6 +27,9 @@ pub enum Disposition {
     /// Copy its payload, then call
     /// [`handle_placed`](crate::Endpoint::handle_placed).
     Place(Placement),
+    /// Perform this, then call
+    /// [`handle_atomic`](crate::Endpoint::handle_atomic) with the value before.
+    Atomic(Atomic),
     /// It has done what it came for.
     Consumed,
     /// It has changed nothing but a counter.
@@ -80,15 +84,42 @@ pub struct Placement {
     pub len: usize,
 }
 
-/// A message that is arriving.
+/// An atomic operation on eight bytes of registered memory, in this host's byte order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Atomic {
+    /// Which, for [`handle_atomic`](crate::Endpoint::handle_atomic).
+    pub id: InboundId,
+    /// The region's memory.
+    pub buffer: BufferId,
+    /// Where in it, in bytes: a multiple of eight.
+    pub offset: u64,
+    /// What to do.
+    pub op: AtomicOp,
+}
+
+/// A message that is arriving, and, in a placement, the region that it is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct InboundId(pub(crate) u32);
+pub struct InboundId {
+    pub(crate) message: u32,
+    /// Slot of the region that is being written; [`NO_REGION`](Self::NO_REGION) if none is.
+    pub(crate) region: u32,
+}
+
+impl InboundId {
+    pub(crate) const NO_REGION: u32 = u32::MAX;
+
+    pub(crate) const fn message(message: u32) -> Self {
+        Self { message, region: Self::NO_REGION }
+    }
+}
 
 /// Where payload goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destination {
     /// The buffer of a posted receive.
     Posted(BufferId),
+    /// The memory of a region, or the buffer of a READ.
+    Memory(BufferId),
     /// Memory of the driver's for an unexpected message of `total_len` bytes. It is needed until
     /// [`Event::BounceFreed`].
     Bounce {
@@ -200,6 +231,40 @@ pub enum Event {
     BounceFreed {
         /// Which.
         bounce: BounceId,
+    },
+    /// A one-sided operation is over; its memory on this side is the user's again.
+    TransferCompleted {
+        /// The operation.
+        token: Token,
+        /// With whom it was.
+        peer: PeerId,
+        /// How it ended; of an atomic, the value before it.
+        result: Result<u64, TransferFailure>,
+    },
+    /// A transfer of the peer's is placed, whole and visible, and this is its immediate. Once the
+    /// user has it, call [`notifications_taken`](crate::Endpoint::notifications_taken).
+    Notified {
+        /// Whose it was.
+        peer: PeerId,
+        /// The immediate.
+        immediate: u64,
+        /// How much was transferred, in bytes; zero for a READ.
+        len: u64,
+    },
+    /// The list of a READ is whole, in bounce memory: call
+    /// [`serve_list`](crate::Endpoint::serve_list) with what it says.
+    ListArrived {
+        /// Which.
+        list: InboundId,
+        /// Where it lies, from the start.
+        bounce: BounceId,
+        /// How long it is, in bytes.
+        len: u64,
+    },
+    /// Nothing uses a revoked region any more, and nothing ever will: its memory is the user's.
+    RegionReleased {
+        /// The driver's name for the memory.
+        buffer: BufferId,
     },
 }
 

@@ -30,8 +30,13 @@ pub struct Config {
     pub recv_window_packets: u16,
     /// How much of the receive window a peer may fill, in bytes; what the device can hold unpolled.
     pub recv_window_bytes: u64,
-    /// Memory for messages that arrive before their receive is posted, in bytes.
+    /// Memory for messages that arrive before their receive is posted, and for the lists of READs,
+    /// in bytes.
     pub bounce_bytes: u64,
+    /// Most immediates that have arrived and that the user has not taken.
+    pub max_notifications: u32,
+    /// Most operations of peers that are being carried out or answered here.
+    pub max_served: u32,
     /// How long a sender waits after "receiver not ready".
     pub rnr_delay: Duration,
     /// A peer's turn when several have data to send, in bytes (deficit round robin).
@@ -143,6 +148,8 @@ impl Default for Config {
             recv_window_packets: 4096,
             recv_window_bytes: 64 << 20,
             bounce_bytes: 16 << 20,
+            max_notifications: 4096,
+            max_served: 1 << 16,
             rnr_delay: Duration::from_micros(100),
             quantum_bytes: 16 << 10,
             idle_after: Duration::from_secs(1),
@@ -203,13 +210,25 @@ impl Default for PathConfig {
 /// a window must not reach the same name twice.
 pub const MAX_RECV_WINDOW_PACKETS: u16 = 8_192;
 
+/// What every sender may rely on before it has heard of its peer.
+const MIN_WINDOW_PACKETS: u16 = 64;
+
 const _: () = assert!(MAX_RECV_WINDOW_PACKETS as usize / 64 < 256);
 
 impl Config {
+    /// How many full packets a peer may have under way, whatever they are, as far as PSNs and
+    /// device go.
+    pub(crate) fn window_packets(&self) -> u16 {
+        let packets = self.recv_window_bytes / u64::from(self.mtu_bytes);
+        packets.clamp(MIN_WINDOW_PACKETS.into(), self.recv_window_packets.into()) as u16
+    }
+
     /// Whether every value can work.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let window = self.recv_window_packets;
-        if !window.is_power_of_two() || !(64..=MAX_RECV_WINDOW_PACKETS).contains(&window) {
+        if !window.is_power_of_two()
+            || !(MIN_WINDOW_PACKETS..=MAX_RECV_WINDOW_PACKETS).contains(&window)
+        {
             return Err(ConfigError::RecvWindow { packets: window });
         }
         if !(1..=256).contains(&self.paths) {

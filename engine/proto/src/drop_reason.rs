@@ -1,5 +1,6 @@
 //! Why a datagram changed nothing.
 
+use crate::region::Refusal;
 use crate::wire::DecodeError;
 
 /// Why a datagram changed nothing. Each reason has a counter in
@@ -39,6 +40,9 @@ pub enum DropReason {
     /// An acknowledgement of something that was never sent.
     #[error("acknowledges what was not sent")]
     AckBeyondSent,
+    /// A one-sided operation that the region it names does not allow. The sender was told.
+    #[error("refused: {0}")]
+    Refused(Refusal),
     /// A NACK or RESET that answers nothing that is under way.
     #[error("answers nothing that was sent")]
     Unsolicited,
@@ -52,7 +56,7 @@ impl From<DecodeError> for DropReason {
 
 impl DropReason {
     /// How many there are.
-    pub const COUNT: usize = 12;
+    pub const COUNT: usize = 13;
 
     /// A dense index, for counters.
     pub const fn index(self) -> usize {
@@ -69,6 +73,7 @@ impl DropReason {
             Self::NoBuffer => 9,
             Self::AckBeyondSent => 10,
             Self::Unsolicited => 11,
+            Self::Refused(_) => 12,
         }
     }
 
@@ -86,5 +91,6 @@ impl DropReason {
         "no_buffer",
         "ack_beyond_sent",
         "unsolicited",
+        "refused",
     ];
 }

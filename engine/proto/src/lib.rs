@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`endpoint`] | the state machine, by verb: commands, receive, transmit, timeout |
 //! | [`boundary`] | what crosses between it and its driver |
+//! | [`region`], [`transfer`] | registered memory, and the one-sided operations on it |
 //! | [`wire`] | the wire format |
 //! | `peer` | one remote endpoint: context, sender, receiver |
 //! | `message` | messages: segmentation, reassembly, matching with receives |
@@ -37,9 +38,11 @@ pub mod loss;
 pub mod path;
 pub mod psn;
 pub mod recv_window;
+pub mod region;
 pub mod stats;
 pub mod time;
 pub mod timer;
+pub mod transfer;
 pub mod wire;
 
 mod lazy;
@@ -53,14 +56,18 @@ mod tests;
 mod times;
 
 pub use boundary::{
-    BounceCopy, Destination, Disposition, Event, Handled, HeaderBuffer, Inbound, InboundId,
+    Atomic, BounceCopy, Destination, Disposition, Event, Handled, HeaderBuffer, Inbound, InboundId,
     PeerFailure, Placement, RecvFailure, Reply, SendFailure, Transmit,
 };
 pub use config::{AckConfig, Config, ConfigError, LossConfig, PathConfig, SprayPolicy};
 pub use drop_reason::DropReason;
 pub use endpoint::{Endpoint, RecvRequest, SendRequest};
-pub use error::{AddPeerError, RecvError, SendError};
+pub use error::{AddPeerError, RecvError, RegisterError, SendError, TransferError};
 pub use ids::{BounceId, BufferId, BufferRange, CompletionLevel, PathId, PeerId, Service, Token};
 pub use path::PathState;
+pub use region::{Access, Refusal, RegionAddress, RegionRequest};
 pub use stats::{EndpointStats, PathStats, PeerStats};
 pub use time::Instant;
+pub use transfer::{
+    AtomicOp, AtomicRequest, Block, Layout, ReadRequest, TransferFailure, WriteRequest,
+};

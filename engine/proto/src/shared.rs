@@ -1,13 +1,18 @@
 //! What the parts of an endpoint write to, whichever peer they work for.
 
+mod one_sided;
+
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use slab::Slab;
 
 use crate::boundary::{Event, PeerFailure, SendFailure};
 use crate::config::Config;
 use crate::drop_reason::DropReason;
-use crate::message::OutMessage;
+use crate::ids::PeerId;
+use crate::message::{NO_SIDE, Operation, OutMessage, Side};
+use crate::region::Regions;
 use crate::stats::EndpointStats;
 use crate::times::Times;
 
@@ -20,8 +25,18 @@ pub(crate) struct Shared {
     pub messages: Slab<OutMessage>,
     pub events: VecDeque<Event>,
     pub stats: EndpointStats,
-    /// Messages of the user's that have not completed.
+    /// Operations of the user's that have not completed.
     pub pending_sends: usize,
+    /// Registered memory.
+    pub regions: Regions,
+    /// What messages of one-sided operations need beside.
+    pub sides: Slab<Side>,
+    /// Operations of this side's that wait for an answer.
+    pub operations: Slab<Operation>,
+    /// Messages of which the peer has a part and will not get the rest: whose, and which.
+    pub abandoned: Vec<(PeerId, u32)>,
+    /// Operations of peers that are being carried out or answered.
+    pub served: u32,
 }
 
 impl Shared {
@@ -33,6 +48,11 @@ impl Shared {
             events: VecDeque::new(),
             stats: EndpointStats::default(),
             pending_sends: 0,
+            regions: Regions::default(),
+            sides: Slab::new(),
+            operations: Slab::new(),
+            abandoned: Vec::new(),
+            served: 0,
         }
     }
 
@@ -65,7 +85,11 @@ impl Shared {
 
     /// Ends a message and tells the user, if it is the user's.
     pub(crate) fn end_message(&mut self, key: usize, result: Result<(), SendFailure>) {
-        let OutMessage { token, peer, .. } = self.messages.remove(key);
+        let message = self.messages.remove(key);
+        let OutMessage { token, peer, side, .. } = message;
+        if side != NO_SIDE {
+            return self.end_side(&message, result);
+        }
         if let Some(token) = token {
             self.pending_sends -= 1;
             self.events.push_back(Event::SendCompleted { token, peer, result });

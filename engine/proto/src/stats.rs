@@ -39,6 +39,16 @@ pub struct EndpointStats {
     pub messages_received: u64,
     /// Messages that arrived before their receive was posted.
     pub unexpected_messages: u64,
+    /// One-sided operations of this side's that have succeeded.
+    pub transfers_completed: u64,
+    /// Transfers of peers' that were written here, whole.
+    pub writes_received: u64,
+    /// READs of peers' that this side began to answer.
+    pub reads_served: u64,
+    /// Atomics of peers' that were carried out.
+    pub atomics_served: u64,
+    /// Pieces of answers that came after their operation was over.
+    pub stale_answers: u64,
     /// Datagrams that changed nothing, by [`DropReason::index`].
     pub drops: [u64; DropReason::COUNT],
 }

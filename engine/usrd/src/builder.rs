@@ -52,6 +52,7 @@ impl Default for Builder {
             capacities: Capacities {
                 submissions: SUBMISSIONS,
                 outstanding: OUTSTANDING,
+                notifications: 0,
                 events: EVENTS,
             },
             thread_name: "usrd".to_owned(),
@@ -167,7 +168,9 @@ impl Builder {
         check_mtu(&config, max_payload_bytes(&capabilities))?;
         let endpoint = Endpoint::new(config.clone())?;
         let info = EngineInfo { local_address: device.local_address(), capabilities, config };
-        let shared = Arc::new(Shared::new(info, device.waker(), self.capacities));
+        let capacities =
+            Capacities { notifications: info.config.max_notifications as usize, ..self.capacities };
+        let shared = Arc::new(Shared::new(info, device.waker(), capacities));
         let driver = Driver::new(shared.clone(), device, endpoint, self.spin);
         Ok((shared, driver))
     }

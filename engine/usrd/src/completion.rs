@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use usrd_proto::{PeerFailure, RecvError, SendError, Service};
 
-use crate::Peer;
+use crate::{Notification, Peer, RegionCompletion, TransferCompletion};
 
 /// An operation that is over.
 #[derive(Debug)]
@@ -12,14 +12,23 @@ pub enum Completion {
     Send(SendCompletion),
     /// A receive.
     Recv(RecvCompletion),
+    /// A one-sided operation.
+    Transfer(TransferCompletion),
+    /// A deregistration.
+    Deregistered(RegionCompletion),
+    /// No operation of this engine's: a peer's transfer is in place, and this is what it says.
+    Notified(Notification),
 }
 
 impl Completion {
-    /// What the user called the operation.
+    /// What the user called the operation; what the peer says in a notification.
     pub fn context(&self) -> u64 {
         match self {
             Self::Send(send) => send.context,
             Self::Recv(recv) => recv.context,
+            Self::Transfer(transfer) => transfer.context,
+            Self::Deregistered(region) => region.context,
+            Self::Notified(notification) => notification.immediate,
         }
     }
 
@@ -27,7 +36,7 @@ impl Completion {
     pub fn into_send(self) -> Option<SendCompletion> {
         match self {
             Self::Send(send) => Some(send),
-            Self::Recv(_) => None,
+            _ => None,
         }
     }
 
@@ -35,7 +44,31 @@ impl Completion {
     pub fn into_recv(self) -> Option<RecvCompletion> {
         match self {
             Self::Recv(recv) => Some(recv),
-            Self::Send(_) => None,
+            _ => None,
+        }
+    }
+
+    /// The one-sided operation, if it is one.
+    pub fn into_transfer(self) -> Option<TransferCompletion> {
+        match self {
+            Self::Transfer(transfer) => Some(transfer),
+            _ => None,
+        }
+    }
+
+    /// The deregistration, if it is one.
+    pub fn into_deregistered(self) -> Option<RegionCompletion> {
+        match self {
+            Self::Deregistered(region) => Some(region),
+            _ => None,
+        }
+    }
+
+    /// The notification, if it is one.
+    pub fn into_notification(self) -> Option<Notification> {
+        match self {
+            Self::Notified(notification) => Some(notification),
+            _ => None,
         }
     }
 }

@@ -87,6 +87,27 @@ pub enum CommandError {
     UnknownPeer,
 }
 
+/// Why memory was not registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// There are too many regions, or this one is too long.
+    #[error(transparent)]
+    Limit(#[from] usrd_proto::RegisterError),
+    /// Atomics need memory that starts at a multiple of eight.
+    #[error("memory for atomics must start at a multiple of {align}")]
+    Misaligned {
+        /// What it must be a multiple of.
+        align: usize,
+    },
+    /// One of the peers that it is for was never connected, or was disconnected.
+    #[error("one of the peers that it is for is not connected")]
+    UnknownPeer,
+    /// The driver did not answer.
+    #[error(transparent)]
+    Driver(#[from] CommandError),
+}
+
 /// Why an operation was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -16,6 +16,17 @@
 //! * A message that no receive is posted for waits in memory of the engine's, at most
 //!   [`Config::bounce_bytes`], and is copied when there is one. Without room its sender waits.
 //!
+//! * A registered buffer belongs to the engine until its deregistration hands it back; raw memory
+//!   that was registered is the caller's, under the rules of [`Engine::register_raw`].
+//!
+//! # Memory of peers
+//! [`Engine::register`] makes a buffer a [`Region`], whose [`RemoteRegion`] handle is sent to peers
+//! in any way. They [`write`](Engine::write) to it, [`read`](Engine::read) from it, or use atomics
+//! on it, block by block or thousands of blocks at once
+//! ([`write_v`](Engine::write_v), [`read_v`](Engine::read_v)), and no thread of the region's owner
+//! has a part in it but its driver. The owner is told only where the peer says so
+//! ([`TransferOptions::notify`]), once everything is in place.
+//!
 //! # Two ways to drive
 //! [`Builder::spawn`] gives the engine a thread, which sleeps when there is nothing to do.
 //! [`Builder::manual`] hands the [`Driver`] to the caller, who calls [`Driver::progress`] as often
@@ -33,11 +44,14 @@ mod driver;
 mod engine;
 mod error;
 mod event;
+mod memory;
 mod options;
 mod peer;
+mod region;
 mod shared;
 mod stats;
 mod submission;
+mod transfer;
 mod waiters;
 
 pub use builder::Builder;
@@ -45,18 +59,24 @@ pub use completion::{
     Completion, Received, RecvCompletion, RecvFailure, SendCompletion, SendFailure,
 };
 pub use driver::{Driver, Turn};
-pub use engine::Engine;
-pub use error::{BuildError, CommandError, ConnectError, Rejected, SubmitError};
+pub use engine::{CopyError, Engine};
+pub use error::{BuildError, CommandError, ConnectError, RegisterError, Rejected, SubmitError};
 pub use event::Event;
 pub use options::SendOptions;
 pub use peer::Peer;
+pub use region::{BadRemoteRegion, Region, RegionOptions, RemoteRegion, Unregistered};
 pub use stats::{DriverStats, EngineInfo, EngineStats, PeerSnapshot, ShutdownReport};
+pub use transfer::{
+    NotRegistered, Notification, RegionCompletion, TransferCompletion, TransferFailure,
+    TransferOptions,
+};
 
 pub use bytes::{Bytes, BytesMut};
 pub use usrd_device as device;
 pub use usrd_device::{Address, Capabilities, Device, DeviceKind};
 pub use usrd_proto as proto;
 pub use usrd_proto::{
-    AckConfig, CompletionLevel, Config, EndpointStats, LossConfig, PathConfig, PathId, PathState,
-    PathStats, PeerFailure, PeerStats, Service, SprayPolicy, cc,
+    Access, AckConfig, Block, CompletionLevel, Config, EndpointStats, LossConfig, PathConfig,
+    PathId, PathState, PathStats, PeerFailure, PeerStats, Refusal, RegionAddress, Service,
+    SprayPolicy, TransferError, cc,
 };

@@ -10,10 +10,11 @@
 //!
 //! A completion always finds room: every operation takes a reservation when it is submitted and
 //! gives it back when its completion is polled, and there are as many reservations as places in the
-//! queue.
+//! queue. Notifications have places of their own, which the core gives to peers: those that find
+//! none wait at their sender.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
 use crossbeam::queue::{ArrayQueue, SegQueue};
 use usrd_device::Waker;
@@ -47,6 +48,9 @@ pub(crate) struct Shared {
     completions: ArrayQueue<Completion>,
     waiters: Waiters,
     outstanding: AtomicUsize,
+    max_outstanding: usize,
+    /// Notifications that were taken, and that the driver has not heard of.
+    notifications_taken: AtomicU32,
     events: ArrayQueue<Event>,
     events_dropped: AtomicU64,
     life: AtomicU8,
@@ -58,6 +62,8 @@ pub(crate) struct Shared {
 pub(crate) struct Capacities {
     pub(crate) submissions: usize,
     pub(crate) outstanding: usize,
+    /// Beside what is outstanding.
+    pub(crate) notifications: usize,
     pub(crate) events: usize,
 }
 
@@ -69,9 +75,11 @@ impl Shared {
             commands: SegQueue::new(),
             doorbell: Doorbell::new(),
             waker,
-            completions: ArrayQueue::new(capacities.outstanding),
+            completions: ArrayQueue::new(capacities.outstanding + capacities.notifications),
             waiters: Waiters::new(),
             outstanding: AtomicUsize::new(0),
+            max_outstanding: capacities.outstanding,
+            notifications_taken: AtomicU32::new(0),
             events: ArrayQueue::new(capacities.events),
             events_dropped: AtomicU64::new(0),
             life: AtomicU8::new(Life::Open as u8),
@@ -86,7 +94,7 @@ impl Shared {
         if self.life() > Life::Open {
             return Err((SubmitError::Closed, submission));
         }
-        let limit = self.completions.capacity();
+        let limit = self.max_outstanding;
         if self.outstanding.fetch_add(1, Ordering::Relaxed) >= limit {
             self.outstanding.fetch_sub(1, Ordering::Relaxed);
             return Err((SubmitError::TooManyOutstanding { limit }, submission));
@@ -109,15 +117,20 @@ impl Shared {
 
     /// Appends up to `max` completions to `completions`.
     pub(crate) fn poll(&self, completions: &mut Vec<Completion>, max: usize) -> usize {
-        let mut count = 0;
+        let (mut count, mut notifications) = (0, 0);
         while count < max
             && let Some(completion) = self.completions.pop()
         {
+            notifications += usize::from(matches!(completion, Completion::Notified(_)));
             completions.push(completion);
             count += 1;
         }
-        if count > 0 {
-            self.outstanding.fetch_sub(count, Ordering::Release);
+        if count > notifications {
+            self.outstanding.fetch_sub(count - notifications, Ordering::Release);
+        }
+        if notifications > 0 {
+            // A peer that waits for room asks again soon: the driver need not be woken.
+            self.notifications_taken.fetch_add(notifications as u32, Ordering::Release);
         }
         count
     }
@@ -198,6 +211,14 @@ impl Shared {
 
     pub(crate) fn awake(&self) {
         self.doorbell.disarm();
+    }
+
+    /// How many notifications were taken since the last call.
+    pub(crate) fn take_notifications_taken(&self) -> u32 {
+        match self.notifications_taken.load(Ordering::Relaxed) {
+            0 => 0,
+            _ => self.notifications_taken.swap(0, Ordering::Acquire),
+        }
     }
 
     /// Queues a completion; [`announce`](Self::announce) tells the waiters, once for many.

@@ -27,7 +27,9 @@ pub struct EngineStats {
     pub driver: DriverStats,
     /// Peers there are.
     pub peers: usize,
-    /// Sends the protocol has taken that are not completed.
+    /// Regions that are registered, or revoked and still in use.
+    pub regions: usize,
+    /// Sends and one-sided operations the protocol has taken that are not completed.
     pub sends_pending: usize,
     /// Receives that are posted and not completed.
     pub receives_posted: usize,
@@ -72,7 +74,7 @@ pub struct PeerSnapshot {
 /// How a shutdown went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShutdownReport {
-    /// Sends that were not complete at the deadline. Each has completed with an error.
+    /// Sends and one-sided operations that were not complete at the deadline. Each has completed with an error.
     pub sends_aborted: usize,
     /// Receives that no message came for. Each has completed with an error, its buffer with it.
     pub receives_returned: usize,

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use usrd_device::Address;
-use usrd_proto::PeerFailure;
+use usrd_proto::{AtomicOp, Block, PeerFailure, RegionAddress};
 
+use crate::memory::Memory;
 use crate::{
-    CommandError, Completion, ConnectError, EngineStats, Peer, PeerSnapshot, RecvCompletion,
-    RecvFailure, SendCompletion, SendFailure, SendOptions, ShutdownReport,
+    CommandError, Completion, ConnectError, CopyError, EngineStats, NotRegistered, Peer,
+    PeerSnapshot, RecvCompletion, RecvFailure, Region, RegionCompletion, RegionOptions,
+    RegisterError, SendCompletion, SendFailure, SendOptions, ShutdownReport, TransferCompletion,
+    TransferFailure, TransferOptions,
 };
 
 /// An operation, on its way to the driver.
@@ -17,6 +20,26 @@ use crate::{
 pub(crate) enum Submission {
     Send { peer: Peer, data: Bytes, options: SendOptions },
     Recv { buffer: BytesMut, context: u64 },
+    Transfer(Transfer),
+    Deregister { region: Region, context: u64 },
+}
+
+/// A one-sided operation.
+#[derive(Debug)]
+pub(crate) struct Transfer {
+    pub(crate) peer: Peer,
+    pub(crate) options: TransferOptions,
+    pub(crate) what: What,
+}
+
+/// What is to be moved, and where.
+#[derive(Debug)]
+pub(crate) enum What {
+    Write { data: Bytes, to: RegionAddress },
+    Read { buffer: BytesMut, from: RegionAddress },
+    WriteBlocks(Vec<Block>),
+    ReadBlocks(Vec<Block>),
+    Atomic { at: RegionAddress, op: AtomicOp },
 }
 
 impl Submission {
@@ -33,6 +56,19 @@ impl Submission {
                 buffer,
                 result: Err(RecvFailure::Closed),
             }),
+            Self::Transfer(Transfer { peer, options, what }) => {
+                let buffer = match what {
+                    What::Read { buffer, .. } => Some(buffer),
+                    _ => None,
+                };
+                let result = Err(TransferFailure::NotSent(PeerFailure::Closed));
+                let context = options.context;
+                Completion::Transfer(TransferCompletion { context, peer, buffer, result })
+            }
+            // The memory of a region goes with the driver.
+            Self::Deregister { context, .. } => {
+                Completion::Deregistered(RegionCompletion { context, result: Err(NotRegistered) })
+            }
         }
     }
 }
@@ -47,8 +83,14 @@ pub(crate) enum Command {
     Stats(Answer<EngineStats>),
     Peers(Answer<Vec<Peer>>),
     PeerStats(Peer, Answer<Result<PeerSnapshot, CommandError>>),
+    Register(Memory, RegionOptions, Answer<Registered>),
+    CopyFrom(Region, u64, usize, Answer<Result<Bytes, CopyError>>),
+    CopyInto(Region, u64, Bytes, Answer<Result<(), CopyError>>),
     Shutdown(Duration, Answer<ShutdownReport>),
 }
+
+/// A region, or why the memory is given back.
+pub(crate) type Registered = Result<Region, (RegisterError, Memory)>;
 
 /// Room for one answer. A caller that no longer waits for it is not an error.
 pub(crate) type Answer<T> = SyncSender<T>;

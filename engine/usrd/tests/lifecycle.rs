@@ -137,6 +137,7 @@ fn a_shutdown_says_what_it_did_not_do() {
                 assert_eq!(recv.result, Err(RecvFailure::Closed));
                 assert_eq!(recv.buffer.len(), 5);
             }
+            other => panic!("{other:?} was not asked for"),
         }
     }
     assert_eq!(a.outstanding(), 0);

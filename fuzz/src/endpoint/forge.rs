@@ -127,6 +127,7 @@ impl Seen {
             total_len: total.into(),
             offset: offset.into(),
             open: None,
+            args: [0; 2],
         };
         (Packet::Data(data), len.into())
     }

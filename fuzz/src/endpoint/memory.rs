@@ -68,6 +68,7 @@ impl Memory {
                 let area = self.posted.get_mut(&buffer.0);
                 (Place::Posted(buffer), area.expect("the buffer is posted"))
             }
+            Destination::Memory(_) => unreachable!("no region is registered"),
             Destination::Bounce { id, total_len } => {
                 assert!(total_len <= self.bounce_limit, "a message larger than the bounce pool");
                 let area =

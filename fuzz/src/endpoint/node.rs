@@ -175,6 +175,7 @@ impl Node {
                 self.begin(now, placement.message, place);
                 None
             }
+            Disposition::Atomic(_) => unreachable!("no region is registered"),
             Disposition::Reply(reply) => Some(reply.bytes().to_vec()),
             Disposition::Consumed | Disposition::Dropped(_) => None,
         }
@@ -198,7 +199,7 @@ impl Node {
                 EndpointStats { ce_marks_received: after.ce_marks_received, ..*before }
             }
             Disposition::Reply(_) => *before,
-            Disposition::Place(_) | Disposition::Consumed => {
+            Disposition::Place(_) | Disposition::Atomic(_) | Disposition::Consumed => {
                 assert_eq!(after.drops, before.drops, "nothing was dropped");
                 return;
             }
@@ -281,6 +282,10 @@ impl Node {
                     assert!(u16::from(path.0) < self.limits.paths, "a path that there is");
                 }
                 Event::PeerUp { .. } => {}
+                Event::TransferCompleted { .. }
+                | Event::Notified { .. }
+                | Event::ListArrived { .. }
+                | Event::RegionReleased { .. } => unreachable!("{event:?} without a region"),
             }
         }
     }

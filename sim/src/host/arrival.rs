@@ -30,6 +30,11 @@ impl<T: Transport> Host<T> {
         match handled.disposition {
             Disposition::Place(placement) => self.place(world, id, placement),
             Disposition::Consumed => world.fabric.packets.release(id),
+            Disposition::Atomic(atomic) => {
+                world.fabric.packets.release(id);
+                let what = format!("host {}: {atomic:?} without a region", self.id);
+                world.checkers.report(Checker::Host, world.now, what);
+            }
             Disposition::Dropped(reason) => {
                 if reason == DropReason::Duplicate {
                     world.count_duplicate(id);
@@ -85,6 +90,8 @@ impl<T: Transport> Host<T> {
         let buffer = match placement.destination {
             Destination::Posted(buffer) => self.receives.get(buffer.0),
             Destination::Bounce { id, .. } => Some(self.bounces.get(id.0)),
+            // No workload registers any.
+            Destination::Memory(_) => None,
         };
         let payload = world.fabric.packets[id].payload;
         if let (Some(buffer), Some(payload)) = (buffer, payload) {

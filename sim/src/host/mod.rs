@@ -217,6 +217,14 @@ impl<T: Transport> Host<T> {
                     self.received(world, token, peer, len, result);
                 }
                 CoreEvent::BounceFreed { bounce } => self.bounces.free(bounce.0),
+                CoreEvent::TransferCompleted { .. }
+                | CoreEvent::Notified { .. }
+                | CoreEvent::ListArrived { .. }
+                | CoreEvent::RegionReleased { .. } => {
+                    let what =
+                        format!("host {}: {event:?} of an operation nobody asked for", self.id);
+                    world.checkers.report(Checker::Host, world.now, what);
+                }
                 CoreEvent::RecvCancelled { .. }
                 | CoreEvent::PeerUp { .. }
                 | CoreEvent::PeerDown { .. }

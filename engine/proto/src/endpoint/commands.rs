@@ -75,20 +75,8 @@ impl Endpoint {
         if self.shared.messages.len() >= limit as usize {
             return Err(SendError::TooManyPending { limit });
         }
-        let message = OutMessage {
-            peer,
-            token: Some(token),
-            service,
-            op: Op::Send,
-            range,
-            level,
-            id: 0,
-            order: 0,
-            cut: 0,
-            all_cut: false,
-            outstanding: 0,
-            reported: false,
-        };
+        let message =
+            OutMessage { range, level, ..OutMessage::new(peer, Some(token), service, Op::Send) };
         to.sender.submit(&mut self.shared, message);
         self.shared.pending_sends += 1;
         to.touch(now, &self.shared.times);

@@ -2,7 +2,7 @@
 
 use super::Endpoint;
 use crate::boundary::{BounceCopy, Event, InboundId, RecvFailure};
-use crate::ids::{BounceId, BufferId, BufferRange, CompletionLevel, Service};
+use crate::ids::{BounceId, Service};
 use crate::message::{Binding, InMessage, Match, OutMessage, PostedRecv};
 use crate::peer::receiver::Order;
 use crate::psn::Psn;
@@ -21,7 +21,8 @@ impl Endpoint {
     /// A placement, or a copy out of bounce memory, is done, and what it wrote is visible.
     #[inline]
     pub fn handle_placed(&mut self, now: Instant, message: InboundId) {
-        let key = message.0;
+        self.release_region(message.region);
+        let key = message.message;
         let Some(message) = self.inbound.get_mut(key as usize) else {
             return;
         };
@@ -112,7 +113,7 @@ impl Endpoint {
     }
 
     /// Does what comes next for a message, if all that came before is done.
-    fn advance(&mut self, now: Instant, key: u32) {
+    pub(super) fn advance(&mut self, now: Instant, key: u32) {
         let message = &mut self.inbound[key as usize];
         if !message.is_placed() {
             return;
@@ -124,7 +125,7 @@ impl Endpoint {
                 message.copying(id, recv);
                 let len = message.total_len.min(recv.len);
                 self.copies.push_back(BounceCopy {
-                    message: InboundId(key),
+                    message: InboundId::message(key),
                     bounce: id,
                     buffer: recv.buffer,
                     len,
@@ -135,6 +136,15 @@ impl Endpoint {
                 self.free_bounce(id);
                 self.deliver_in_order(now, key, to);
             }
+            Binding::Write { immediate } => self.finish_write(now, key, immediate),
+            Binding::Read { operation } => self.finish_read(now, key, operation),
+            Binding::List { id } => self.shared.events.push_back(Event::ListArrived {
+                list: InboundId::message(key),
+                bounce: id,
+                len: message.total_len,
+            }),
+            // It goes on when the driver has carried it out.
+            Binding::Atomic => {}
         }
     }
 
@@ -177,23 +187,13 @@ impl Endpoint {
 
     /// Tells the sender that its message is placed and visible: a message of the protocol's own,
     /// as reliable as any. Rule M6.
-    fn report(&mut self, now: Instant, message: &InMessage) {
+    pub(super) fn report(&mut self, now: Instant, message: &InMessage) {
         let Some(peer) = self.peers.get_mut(message.peer.0 as usize) else {
             return;
         };
         let report = OutMessage {
-            peer: message.peer,
-            token: None,
-            service: Service::Srd,
-            op: Op::Delivered,
-            range: BufferRange { buffer: BufferId(0), offset: 0, len: 0 },
-            level: CompletionLevel::Acknowledged,
             id: message.id,
-            order: 0,
-            cut: 0,
-            all_cut: false,
-            outstanding: 0,
-            reported: false,
+            ..OutMessage::new(message.peer, None, Service::Srd, Op::Delivered)
         };
         peer.sender.submit_report(&mut self.shared, report);
         peer.touch(now, &self.shared.times);

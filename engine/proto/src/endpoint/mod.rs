@@ -23,12 +23,20 @@
 //! | `deliver` | messages are given receives, placed, delivered |
 //! | `transmit` | datagrams go out |
 //! | `timeout` | time passes |
+//! | `regions` | memory is registered and revoked |
+//! | `transfers` | one-sided operations: what the user asks for |
+//! | `target` | ... what peers ask for |
+//! | `answers` | ... what peers answer |
 
+mod answers;
 mod commands;
 mod deliver;
 mod peers;
 mod receive;
+mod regions;
+mod target;
 mod timeout;
+mod transfers;
 mod transmit;
 
 use alloc::boxed::Box;
@@ -36,7 +44,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use rand::{RngExt, SeedableRng};
-use rand_pcg::Pcg64Mcg;
+use rand_chacha::ChaCha12Rng;
 use slab::Slab;
 
 use crate::boundary::{BounceCopy, Event};
@@ -69,10 +77,13 @@ pub struct Endpoint {
     /// Peers that something has happened to since they were last seen to.
     marked: Vec<u32>,
     timers: TimerWheel,
-    rng: Pcg64Mcg,
+    /// Cryptographic: who has seen incarnations and some keys must not be able to guess others.
+    rng: ChaCha12Rng,
     /// How many contexts were begun: the upper bits of context ids.
     generation: u8,
     resets: peers::ResetBudget,
+    /// Immediates that there is room for.
+    notifications_free: u32,
 }
 
 impl Endpoint {
@@ -88,9 +99,10 @@ impl Endpoint {
             talking: VecDeque::new(),
             marked: Vec::new(),
             timers: TimerWheel::new(),
-            rng: Pcg64Mcg::seed_from_u64(config.seed),
+            rng: ChaCha12Rng::seed_from_u64(config.seed),
             generation: 0,
             resets: peers::ResetBudget::default(),
+            notifications_free: config.max_notifications,
             shared: Shared::new(config),
         })
     }
@@ -134,7 +146,7 @@ impl Endpoint {
         self.peers.iter().map(|(_, peer)| peer.id)
     }
 
-    /// Messages submitted and not completed.
+    /// Messages and one-sided operations submitted and not completed.
     pub fn pending_sends(&self) -> usize {
         self.shared.pending_sends
     }
@@ -188,7 +200,9 @@ impl Endpoint {
     }
 
     fn settle_marked(&mut self, now: Instant) {
+        self.abandon_refused();
         while let Some(index) = self.marked.pop() {
+            self.release_held(index);
             let Some(peer) = self.peers.get_mut(index as usize) else { continue };
             peer.marked = false;
             if !peer.ready && peer.sender.has_work() {

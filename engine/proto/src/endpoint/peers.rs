@@ -5,9 +5,10 @@ use alloc::boxed::Box;
 use super::Endpoint;
 use crate::boundary::{Event, PeerFailure, RecvFailure};
 use crate::ids::PeerId;
-use crate::message::Binding;
+use crate::message::{Binding, InMessage};
 use crate::peer::{Context, Peer};
 use crate::time::Instant;
+use crate::transfer::TransferFailure;
 
 impl Endpoint {
     /// A new peer with a context of its own, or `None` if there are too many.
@@ -46,7 +47,9 @@ impl Endpoint {
         };
         let id = peer.id;
         let was_in_use = peer.context.is_established();
-        let failed = self.fail_sends(id, reason) + self.fail_receives(now, id, reason);
+        let failed = self.fail_sends(id, reason)
+            + self.fail_receives(now, id, reason)
+            + self.fail_operations(id, reason);
         if was_in_use || failed > 0 {
             self.shared.events.push_back(Event::PeerDown { peer: id, reason });
         }
@@ -60,6 +63,7 @@ impl Endpoint {
 
     /// Removes what is left of a peer whose context has ended.
     pub(super) fn forget_peer(&mut self, index: u32) {
+        self.shared.regions.forget_peer(PeerId(index));
         self.peers.remove(index as usize);
         self.timers.disarm(index);
         self.ready.retain(|&it| it != index);
@@ -86,7 +90,7 @@ impl Endpoint {
             .filter(|(_, it)| it.peer == peer && it.ended.is_none())
             .filter(|&(key, it)| {
                 let waits_its_turn = order.is_some_and(|order| order.holds(it.order, key as u32));
-                !it.has_arrived() || waits_its_turn
+                !it.has_arrived() || waits_its_turn || self.is_told_of(it)
             })
             .map(|(key, _)| key as u32)
             .collect();
@@ -125,7 +129,28 @@ impl Endpoint {
                     self.matcher.post_first(recv);
                 }
             }
-            Binding::Copying { .. } => unreachable!("a copy is a placement under way"),
+            Binding::Write { immediate } => {
+                self.shared.served -= 1;
+                self.notifications_free += u32::from(immediate.is_some());
+            }
+            Binding::List { id } => {
+                self.shared.served -= 1;
+                self.free_bounce(id);
+            }
+            Binding::Read { operation } => {
+                self.shared.end_operation(operation, Err(TransferFailure::Unknown(reason)));
+            }
+            Binding::Copying { .. } | Binding::Atomic => {
+                unreachable!("a placement is under way")
+            }
+        }
+    }
+
+    /// Whether a READ has arrived that is complete only when its peer has been told.
+    fn is_told_of(&self, message: &InMessage) -> bool {
+        match message.binding {
+            Binding::Read { operation } => self.shared.operations[operation as usize].notifies(),
+            _ => false,
         }
     }
 

@@ -21,7 +21,7 @@ use crate::wire::{
 };
 
 /// How an arrival ends, one way or the other.
-type Outcome = Result<Disposition, DropReason>;
+pub(super) type Outcome = Result<Disposition, DropReason>;
 
 /// The incarnation that an OPEN was sent to, as far as it says; zero if its sender knew none.
 #[derive(Clone, Copy)]
@@ -105,6 +105,7 @@ impl Endpoint {
             (Service::Ud, _) => self.take_datagram(now, index, data, inbound.ce),
             (_, Op::Send) => self.take_piece(now, index, data, inbound.ce),
             (_, Op::Delivered) => self.take_report(now, index, data, inbound.ce),
+            _ => self.take_operation(now, index, data, inbound.ce),
         }
     }
 
@@ -193,7 +194,7 @@ impl Endpoint {
     }
 
     /// No room: the sender is told, and tries again. Rule M4.
-    fn refuse(&mut self, index: u32, data: DataView<'_>) -> Outcome {
+    pub(super) fn refuse(&mut self, index: u32, data: DataView<'_>) -> Outcome {
         let credit = self.credit(index);
         let delay_ns = crate::time::nanos(self.shared.config.rnr_delay);
         let peer = &mut self.peers[index as usize];
@@ -362,7 +363,7 @@ fn heard(peer: &mut Peer, now: Instant, index: u32, shared: &Shared, marked: &mu
 
 /// Judges a reliable packet by its PSN. What is sent again may not have been heard of: rule P7.
 #[inline]
-fn admit(
+pub(super) fn admit(
     peer: &mut Peer,
     now: Instant,
     data: DataView<'_>,
@@ -381,7 +382,13 @@ fn admit(
 
 /// Takes a packet of a message.
 #[inline]
-fn accept(peer: &mut Peer, now: Instant, psn: Psn, data: DataView<'_>, shared: &mut Shared) {
+pub(super) fn accept(
+    peer: &mut Peer,
+    now: Instant,
+    psn: Psn,
+    data: DataView<'_>,
+    shared: &mut Shared,
+) {
     peer.receiver.accept(now, psn, data.payload_len(), shared);
     shared.stats.data_packets_received += 1;
     shared.stats.payload_bytes_received += u64::from(data.payload_len());

@@ -1,8 +1,10 @@
 //! Datagrams go out: first what is small and urgent, then data, each peer in its turn.
 
 use super::Endpoint;
+use super::transfers::dress;
 use crate::boundary::{HeaderBuffer, Transmit};
 use crate::ids::{BufferRange, PathId, Service};
+use crate::message::NO_SIDE;
 use crate::peer::Peer;
 use crate::peer::sender::DataPacket;
 use crate::psn::Psn;
@@ -149,7 +151,7 @@ fn encode_data(
         .with(DataFlags::RETRANSMISSION, packet.retransmission)
         .with(DataFlags::ACK_REQUEST, packet.ack_request)
         .with(DataFlags::REPORT, wants_report);
-    let data = Data {
+    let mut data = Data {
         address: peer.context.remote().unwrap_or_default(),
         flags,
         psn: packet.psn.map_or(0, Psn::wire),
@@ -163,13 +165,18 @@ fn encode_data(
         total_len: message.range.len,
         offset: packet.offset,
         open: open_block(peer, &shared.config),
+        args: [0; 2],
+    };
+    let payload = if message.side == NO_SIDE {
+        (packet.len > 0).then(|| BufferRange {
+            buffer: message.range.buffer,
+            offset: message.range.offset + packet.offset,
+            len: packet.len.into(),
+        })
+    } else {
+        dress(shared, packet, &mut data)
     };
     let header_len = data.encode(header);
-    let payload = (packet.len > 0).then(|| BufferRange {
-        buffer: message.range.buffer,
-        offset: message.range.offset + packet.offset,
-        len: packet.len.into(),
-    });
     let transmit = Transmit {
         peer: peer.id,
         path: PathId(packet.path),
@@ -178,7 +185,7 @@ fn encode_data(
         ecn_capable: true,
     };
     shared.stats.data_packets_sent += 1;
-    shared.stats.payload_bytes_sent += u64::from(packet.len);
+    shared.stats.payload_bytes_sent += u64::from(data.payload_len);
     if is_ud {
         shared.end_message(packet.message as usize, Ok(()));
         shared.stats.messages_sent += 1;

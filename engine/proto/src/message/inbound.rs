@@ -3,7 +3,7 @@
 use crate::boundary::{Destination, InboundId, PeerFailure, Placement};
 use crate::ids::{BounceId, PeerId, Service};
 use crate::message::PostedRecv;
-use crate::wire::DataView;
+use crate::wire::{DataFlags, DataView, Op};
 
 /// A message of which a packet has arrived and which has not been delivered.
 ///
@@ -13,6 +13,7 @@ use crate::wire::DataView;
 pub(crate) struct InMessage {
     pub peer: PeerId,
     pub service: Service,
+    pub op: Op,
     /// The sender's number for it.
     pub id: u32,
     /// RD: its place in the order of submission.
@@ -25,7 +26,9 @@ pub(crate) struct InMessage {
     pub ended: Option<PeerFailure>,
     /// Its context has ended; it had arrived, and is delivered on its own.
     pub detached: bool,
-    /// Bytes that have arrived.
+    /// What has to arrive: its bytes, and one more for an immediate.
+    expected: u64,
+    /// How much of that has arrived.
     received: u64,
     /// Whether a packet has arrived: an empty message has no bytes to count.
     started: bool,
@@ -42,6 +45,14 @@ pub(crate) enum Binding {
     Bounce { id: BounceId, claimed: Option<PostedRecv> },
     /// From bounce memory to the receive that claimed it.
     Copying { id: BounceId, to: PostedRecv },
+    /// A WRITE: to the regions that its packets name.
+    Write { immediate: Option<u64> },
+    /// The answer to a READ: to the memory of this operation.
+    Read { operation: u32 },
+    /// The list of a READ: to bounce memory, until the driver has read it.
+    List { id: BounceId },
+    /// An atomic: to the eight bytes that the driver is changing.
+    Atomic,
 }
 
 impl InMessage {
@@ -56,9 +67,11 @@ impl InMessage {
         Self {
             peer,
             service,
+            op: Op::Send,
             id,
             order,
             total_len,
+            expected: total_len,
             report,
             binding,
             ended: None,
@@ -67,6 +80,30 @@ impl InMessage {
             started: false,
             placing: 0,
         }
+    }
+
+    /// A message of a one-sided operation.
+    pub(crate) fn one_sided(peer: PeerId, data: DataView<'_>, binding: Binding) -> Self {
+        let report = data.flags().has(DataFlags::REPORT);
+        let (numbers, len) = ((data.message_id(), data.order()), data.total_len());
+        let message = Self::new(peer, data.service(), numbers, len, report, binding);
+        let expected = len + u64::from(data.flags().has(DataFlags::IMMEDIATE));
+        Self { op: data.op(), expected, ..message }
+    }
+
+    /// An atomic: a placement until the driver has carried it out. Its lengths are operands.
+    pub(crate) fn atomic(peer: PeerId, data: DataView<'_>) -> Self {
+        let numbers = (data.message_id(), data.order());
+        let message = Self::new(peer, data.service(), numbers, 0, false, Binding::Atomic);
+        Self { op: data.op(), started: true, placing: 1, ..message }
+    }
+
+    /// Takes up a packet of a one-sided operation, whose payload goes where the packet says.
+    #[inline]
+    pub(crate) fn take(&mut self, data: DataView<'_>) {
+        self.received += data.weight();
+        self.started = true;
+        self.placing += u32::from(data.payload_len() > 0);
     }
 
     /// Takes up a packet's payload and says where it goes.
@@ -78,14 +115,17 @@ impl InMessage {
         self.placing += 1;
         let (destination, capacity) = match self.binding {
             Binding::Posted(recv) => (Destination::Posted(recv.buffer), recv.len),
-            Binding::Bounce { id, .. } | Binding::Copying { id, .. } => {
+            Binding::Bounce { id, .. } | Binding::Copying { id, .. } | Binding::List { id } => {
                 (Destination::Bounce { id, total_len: self.total_len }, self.total_len)
+            }
+            Binding::Write { .. } | Binding::Read { .. } | Binding::Atomic => {
+                unreachable!("placed where its packets say")
             }
         };
         // What does not fit into the receiver's buffer is cut off, as its completion will tell.
         let offset = data.offset().min(capacity);
         let len = len.min(capacity - offset) as usize;
-        Placement { message: InboundId(key), destination, offset, len }
+        Placement { message: InboundId::message(key), destination, offset, len }
     }
 
     /// A placement, or the copy out of bounce memory, is done. `false` if none was under way.
@@ -112,7 +152,7 @@ impl InMessage {
     /// Whether every byte has arrived.
     #[inline]
     pub(crate) fn has_arrived(&self) -> bool {
-        self.started && self.received >= self.total_len
+        self.started && self.received >= self.expected
     }
 
     /// Whether every byte is where it was to be placed.
@@ -128,6 +168,7 @@ impl InMessage {
         self.total_len == data.total_len()
             && self.service == data.service()
             && self.order == data.order()
-            && self.received + u64::from(data.payload_len()) <= self.total_len
+            && self.op == data.op()
+            && self.received + data.weight() <= self.expected
     }
 }

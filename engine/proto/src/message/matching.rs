@@ -36,6 +36,7 @@ pub(crate) struct Matcher {
     /// What each piece of bounce memory counts against the budget, in bytes.
     bounces: Slab<u64>,
     free_bytes: u64,
+    all_bytes: u64,
 }
 
 impl Matcher {
@@ -45,6 +46,7 @@ impl Matcher {
             unexpected: VecDeque::new(),
             bounces: Slab::new(),
             free_bytes: bounce_bytes,
+            all_bytes: bounce_bytes,
         }
     }
 
@@ -69,6 +71,11 @@ impl Matcher {
         let cost = total_len.saturating_add(BOUNCE_OVERHEAD_BYTES);
         self.free_bytes = self.free_bytes.checked_sub(cost)?;
         Some(BounceId(self.bounces.insert(cost) as u32))
+    }
+
+    /// Whether the budget has room for a message once nothing else has a part of it.
+    pub(crate) fn can_ever_hold(&self, total_len: u64) -> bool {
+        total_len.saturating_add(BOUNCE_OVERHEAD_BYTES) <= self.all_bytes
     }
 
     /// Bounce memory is not needed any more. Its name stays taken until the driver has heard of it:

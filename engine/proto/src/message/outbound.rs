@@ -3,8 +3,9 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use crate::ids::{BufferRange, CompletionLevel, PeerId, Service, Token};
+use crate::ids::{BufferId, BufferRange, CompletionLevel, PeerId, Service, Token};
 use crate::lazy::Lazy;
+use crate::region::Refusal;
 use crate::wire::Op;
 
 /// A message that was submitted and has not completed.
@@ -29,9 +30,36 @@ pub(crate) struct OutMessage {
     pub outstanding: u32,
     /// Whether the peer has reported it delivered.
     pub reported: bool,
+    /// Key of what else it needs; [`NO_SIDE`] for ordinary messages.
+    pub side: u32,
+    /// Why the peer refused it: no more of it is sent.
+    pub refused: Option<Refusal>,
 }
 
+/// There is no [`Side`](super::Side).
+pub(crate) const NO_SIDE: u32 = u32::MAX;
+
 impl OutMessage {
+    /// A message that is not numbered yet.
+    pub(crate) fn new(peer: PeerId, token: Option<Token>, service: Service, op: Op) -> Self {
+        Self {
+            peer,
+            token,
+            service,
+            op,
+            range: BufferRange { buffer: BufferId(0), offset: 0, len: 0 },
+            level: CompletionLevel::Acknowledged,
+            id: 0,
+            order: 0,
+            cut: 0,
+            all_cut: false,
+            outstanding: 0,
+            reported: false,
+            side: NO_SIDE,
+            refused: None,
+        }
+    }
+
     /// The next piece: its offset and length, in bytes.
     #[inline]
     pub(crate) fn cut(&mut self, mtu: u16) -> (u64, u16) {
@@ -52,6 +80,13 @@ impl OutMessage {
     pub(crate) fn is_complete(&self) -> bool {
         let acknowledged = self.all_cut && self.outstanding == 0;
         acknowledged && (self.level == CompletionLevel::Acknowledged || self.reported)
+    }
+
+    /// No more of it is sent, and no report will come.
+    pub(crate) fn refuse(&mut self, refusal: Refusal) {
+        self.refused.get_or_insert(refusal);
+        self.all_cut = true;
+        self.level = CompletionLevel::Acknowledged;
     }
 }
 
@@ -91,6 +126,14 @@ impl SendQueue {
     pub(crate) fn unpark(&mut self) {
         while let Some(message) = self.parked.get_mut().and_then(Vec::pop) {
             self.ready.push_front(message);
+        }
+    }
+
+    /// Takes a message out, wherever it is.
+    pub(crate) fn remove(&mut self, message: u32) {
+        self.ready.retain(|&key| key != message);
+        if let Some(parked) = self.parked.get_mut() {
+            parked.retain(|&key| key != message);
         }
     }
 

@@ -106,7 +106,7 @@ impl Peer {
             incarnation: self.context.local_incarnation(),
             mtu_bytes: config.mtu_bytes,
             features: 0,
-            credit_packets: config.recv_window_packets,
+            credit_packets: config.window_packets(),
             locator: config.locator,
             paths: config.paths,
         }

@@ -7,6 +7,7 @@ mod hostile;
 mod loss;
 mod memory;
 mod messages;
+mod one_sided;
 mod pair;
 mod paths;
 mod random;

@@ -12,14 +12,15 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 use crate::boundary::{
-    Destination, Disposition, Event, HeaderBuffer, Inbound, Placement, RecvFailure, Transmit,
+    Atomic, Destination, Disposition, Event, HeaderBuffer, Inbound, Placement, RecvFailure,
+    Transmit,
 };
 use crate::config::Config;
 use crate::drop_reason::DropReason;
 use crate::endpoint::{Endpoint, RecvRequest, SendRequest};
 use crate::ids::{BounceId, BufferId, BufferRange, CompletionLevel, PeerId, Service, Token};
 use crate::time::Instant;
-use crate::wire::{DATA_HEADER_BYTES, MAX_HEADER_BYTES, Packet, origin_locator};
+use crate::wire::{DATA_HEADER_BYTES, MAX_HEADER_BYTES, Packet, decode_list, origin_locator};
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,12 +99,17 @@ pub(super) struct Node {
     pub peer: Option<PeerId>,
     pub events: Vec<Event>,
     pub drops: Vec<DropReason>,
-    buffers: HashMap<BufferId, Vec<u8>>,
+    pub buffers: HashMap<BufferId, Vec<u8>>,
     bounces: HashMap<BounceId, Vec<u8>>,
     next: u32,
     /// Placements are reported done this much later.
     pub placing_takes: Duration,
     placing: BTreeMap<(Instant, u64), crate::boundary::InboundId>,
+    /// Lists are handed in as if they could not be read.
+    pub spoil_lists: bool,
+    /// Atomics wait for [`perform_held`](Self::perform_held).
+    pub hold_atomics: bool,
+    pub held_atomics: Vec<Atomic>,
 }
 
 /// A message that was received.
@@ -144,10 +150,13 @@ impl Node {
             next: 0,
             placing_takes: Duration::ZERO,
             placing: BTreeMap::new(),
+            spoil_lists: false,
+            hold_atomics: false,
+            held_atomics: Vec::new(),
         }
     }
 
-    fn buffer(&mut self, bytes: Vec<u8>) -> BufferId {
+    pub(super) fn buffer(&mut self, bytes: Vec<u8>) -> BufferId {
         let id = BufferId(self.next);
         self.next += 1;
         self.buffers.insert(id, bytes);
@@ -156,13 +165,30 @@ impl Node {
 
     fn place(&mut self, placement: &Placement, payload: &[u8]) {
         let to = match placement.destination {
-            Destination::Posted(buffer) => self.buffers.get_mut(&buffer).expect("posted buffer"),
+            Destination::Posted(buffer) | Destination::Memory(buffer) => {
+                self.buffers.get_mut(&buffer).expect("a buffer not given back")
+            }
             Destination::Bounce { id, total_len } => {
                 self.bounces.entry(id).or_insert_with(|| vec![0; total_len as usize])
             }
         };
         let offset = placement.offset as usize;
         to[offset..offset + placement.len].copy_from_slice(&payload[..placement.len]);
+    }
+
+    pub(super) fn perform_held(&mut self, now: Instant) {
+        for atomic in core::mem::take(&mut self.held_atomics) {
+            let old = self.perform(&atomic);
+            self.endpoint.handle_atomic(now, atomic.id, old);
+        }
+    }
+
+    fn perform(&mut self, atomic: &Atomic) -> u64 {
+        let memory = self.buffers.get_mut(&atomic.buffer).expect("a region not given back");
+        let bytes = &mut memory[atomic.offset as usize..][..8];
+        let old = u64::from_ne_bytes((*bytes).try_into().expect("eight bytes"));
+        bytes.copy_from_slice(&atomic.op.apply(old).to_ne_bytes());
+        old
     }
 
     /// Takes the received messages out of the events.
@@ -331,6 +357,12 @@ impl Pair {
                     node.placing.insert((now + node.placing_takes, order), placement.message);
                 }
             }
+            Disposition::Atomic(atomic) => {
+                node.held_atomics.push(atomic);
+                if !node.hold_atomics {
+                    node.perform_held(now);
+                }
+            }
             Disposition::Dropped(reason) => node.drops.push(reason),
             Disposition::Reply(reply) => {
                 let at = now + self.link.delay;
@@ -352,8 +384,16 @@ impl Pair {
             node.endpoint.handle_placed(now, copy.message);
         }
         while let Some(event) = node.endpoint.poll_event() {
-            if let Event::BounceFreed { bounce } = event {
-                node.bounces.remove(&bounce);
+            match event {
+                Event::BounceFreed { bounce } => {
+                    node.bounces.remove(&bounce);
+                }
+                Event::ListArrived { list, bounce, len } => {
+                    let blocks = decode_list(&node.bounces[&bounce][..len as usize]);
+                    let blocks = blocks.filter(|_| !node.spoil_lists);
+                    node.endpoint.serve_list(now, list, blocks);
+                }
+                _ => {}
             }
             node.events.push(event);
         }
@@ -425,7 +465,9 @@ impl Pair {
             self.flush(B);
             let flight = self.flights.peek().map(|flight| flight.0.at);
             let timers = [&self.a, &self.b].into_iter().filter_map(|it| it.endpoint.poll_timeout());
-            if flight.into_iter().chain(timers).min().is_none_or(|next| next > end) {
+            let placings = [&self.a, &self.b].into_iter().filter_map(|it| it.placing.keys().next());
+            let next = flight.into_iter().chain(timers).chain(placings.map(|it| it.0)).min();
+            if next.is_none_or(|next| next > end) {
                 self.now = end;
                 return;
             }

@@ -5,6 +5,8 @@ use core::mem::offset_of;
 use zerocopy::byteorder::network_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::region::Refusal;
+
 use super::{Address, DecodeError, Kind, OpenBlock, OpenInfo, Prefix, Transmission};
 
 /// One packet was refused, and is to be sent again.
@@ -33,6 +35,8 @@ pub enum NackReason {
     ReceiverNotReady,
     /// A switch cut off its payload: congestion.
     Trimmed,
+    /// The region does not take it, and never will: the operation fails. Rule T4.
+    Refused(Refusal),
 }
 
 /// A context announced without data, or announced back.
@@ -73,7 +77,7 @@ struct NackFields {
     delay_ns: U32,
     credit: U32,
     reason: u8,
-    reserved: u8,
+    cause: u8,
     source: U16,
 }
 
@@ -108,13 +112,15 @@ pub(super) const OPEN_LOCATOR_AT: usize =
 
 const REASON_NOT_READY: u8 = 1;
 const REASON_TRIMMED: u8 = 2;
+const REASON_REFUSED: u8 = 3;
 
 impl Nack {
     /// Writes the packet to the front of `out` and returns its length.
     pub fn encode(&self, out: &mut [u8]) -> usize {
-        let reason = match self.reason {
-            NackReason::ReceiverNotReady => REASON_NOT_READY,
-            NackReason::Trimmed => REASON_TRIMMED,
+        let (reason, cause) = match self.reason {
+            NackReason::ReceiverNotReady => (REASON_NOT_READY, 0),
+            NackReason::Trimmed => (REASON_TRIMMED, 0),
+            NackReason::Refused(refusal) => (REASON_REFUSED, refusal.code()),
         };
         put(
             out,
@@ -125,7 +131,7 @@ impl Nack {
                 delay_ns: self.delay_ns.into(),
                 credit: self.credit.into(),
                 reason,
-                reserved: 0,
+                cause,
                 source: self.source.into(),
             },
         )
@@ -136,6 +142,10 @@ impl Nack {
         let reason = match fields.reason {
             REASON_NOT_READY => NackReason::ReceiverNotReady,
             REASON_TRIMMED => NackReason::Trimmed,
+            REASON_REFUSED => {
+                let refusal = Refusal::from_code(fields.cause);
+                NackReason::Refused(refusal.ok_or(DecodeError::Undefined)?)
+            }
             _ => return Err(DecodeError::Undefined),
         };
         Ok(Self {

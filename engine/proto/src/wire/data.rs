@@ -21,9 +21,9 @@
 //! +---------------------------------------------------------------+
 //! |                   total length (64 bit)                       |
 //! |                   offset in message (64 bit)                  |
-//! |                   key, tag      | open: incarnation           |
-//! |                   remote offset | open: mtu, features, credit,|
-//! |                   or immediate  |       locator               |
+//! |      what the operation needs   | open: incarnation           |
+//! |      (two 64-bit words)         | open: mtu, features, credit,|
+//! |                                 |       locator               |
 //! +---------------------------------------------------------------+
 //! ```
 
@@ -33,7 +33,7 @@ use zerocopy::byteorder::network_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::{
-    Address, DATA_HEADER_BYTES, DecodeError, Kind, OpenBlock, OpenInfo, Prefix, Transmission,
+    Address, DATA_HEADER_BYTES, DecodeError, Kind, Op, OpenBlock, OpenInfo, Prefix, Transmission,
 };
 use crate::ids::Service;
 
@@ -52,9 +52,14 @@ impl DataFlags {
     pub const SECURED: Self = Self(0x08);
     /// The sender wants to be told when the message is placed and visible.
     pub const REPORT: Self = Self(0x10);
+    /// A WRITE's immediate comes in a piece of its own, after the last byte.
+    pub const IMMEDIATE: Self = Self(0x20);
 
-    const DEFINED: u8 =
-        Self::OPEN.0 | Self::ACK_REQUEST.0 | Self::RETRANSMISSION.0 | Self::REPORT.0;
+    const DEFINED: u8 = Self::OPEN.0
+        | Self::ACK_REQUEST.0
+        | Self::RETRANSMISSION.0
+        | Self::REPORT.0
+        | Self::IMMEDIATE.0;
 
     /// Whether every flag of `other` is set.
     pub const fn has(self, other: Self) -> bool {
@@ -66,15 +71,6 @@ impl DataFlags {
     pub const fn with(self, other: Self, on: bool) -> Self {
         if on { Self(self.0 | other.0) } else { self }
     }
-}
-
-/// What the packet asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Op {
-    /// A two-sided message: it goes to a posted receive.
-    Send,
-    /// The message named by the message id has been placed and is visible. No payload.
-    Delivered,
 }
 
 /// A data packet's header, checked.
@@ -101,12 +97,14 @@ pub struct Data {
     pub message_id: u32,
     /// RD: the message's place in submission order. Zero otherwise.
     pub order: u32,
-    /// The whole message, in bytes.
+    /// The whole message, in bytes. READ: what is asked for, in bytes. Atomics: the first operand.
     pub total_len: u64,
-    /// Where this packet's payload goes in the message, in bytes.
+    /// Where this packet's payload goes in the message, in bytes. Atomics: the second operand.
     pub offset: u64,
     /// The sender's open parameters, while it has to repeat them.
     pub open: Option<OpenInfo>,
+    /// What the operation needs beside that, see [`Op`]; zero with `open`.
+    pub args: [u64; 2],
 }
 
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -123,8 +121,27 @@ struct Fields {
     order: U32,
     total_len: U64,
     offset: U64,
-    /// Key and remote offset of one-sided operations; the open block while opening.
-    extra: OpenBlock,
+    extra: Extra,
+}
+
+/// The last 16 bytes: what the operation needs, or the open block while opening.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy)]
+#[repr(C)]
+struct Extra([U64; 2]);
+
+impl Extra {
+    #[inline]
+    fn new(args: [u64; 2]) -> Self {
+        Self(args.map(U64::new))
+    }
+
+    fn opening(open: &OpenInfo) -> Self {
+        Self(zerocopy::transmute!(OpenBlock::new(open)))
+    }
+
+    fn block(self) -> OpenBlock {
+        zerocopy::transmute!(self.0)
+    }
 }
 
 const _: () = assert!(size_of::<Fields>() == DATA_HEADER_BYTES);
@@ -135,8 +152,8 @@ pub(super) const OPEN_LOCATOR_AT: usize =
 
 const SERVICE_SHIFT: u32 = 6;
 const OP_MASK: u8 = 0x3f;
-const OP_SEND: u8 = 0;
-const OP_DELIVERED: u8 = 1;
+/// As long as a region can be.
+const MAX_TRANSFER_BYTES: u64 = crate::region::MAX_REGION_BYTES;
 
 impl Data {
     /// Writes the header to the front of `out` and returns its length.
@@ -155,14 +172,14 @@ impl Data {
             psn: self.psn.into(),
             transmission: self.transmission.to_wire(),
             timestamp: self.timestamp.into(),
-            service_op: service_bits(self.service) << SERVICE_SHIFT | op_bits(self.op),
+            service_op: service_bits(self.service) << SERVICE_SHIFT | self.op as u8,
             open_paths: self.open.map_or(0, |open| (open.paths - 1) as u8),
             payload_len: self.payload_len.into(),
             message_id: self.message_id.into(),
             order: self.order.into(),
             total_len: self.total_len.into(),
             offset: self.offset.into(),
-            extra: self.open.as_ref().map_or(NOTHING, OpenBlock::new),
+            extra: self.open.as_ref().map_or_else(|| Extra::new(self.args), Extra::opening),
         };
         out[..DATA_HEADER_BYTES].copy_from_slice(fields.as_bytes());
         DATA_HEADER_BYTES
@@ -184,6 +201,7 @@ impl Data {
             total_len: view.total_len(),
             offset: view.offset(),
             open: view.open(),
+            args: view.args(),
         })
     }
 }
@@ -194,7 +212,7 @@ impl Data {
 pub(crate) struct DataView<'a>(&'a Fields);
 
 impl<'a> DataView<'a> {
-    /// Rules D1 to D3, and W5: the header means something, the lengths agree, and the packet is a
+    /// Rules D1 to D4, and W5: the header means something, the lengths agree, and the packet is a
     /// piece of its message.
     #[inline]
     pub(crate) fn check(head: &'a [u8], datagram_len: usize) -> Result<Self, DecodeError> {
@@ -204,28 +222,59 @@ impl<'a> DataView<'a> {
             return Err(DecodeError::Undefined);
         }
         if flags.has(DataFlags::OPEN) {
-            fields.extra.info(fields.prefix.context.get(), fields.open_paths)?;
+            fields.extra.block().info(fields.prefix.context.get(), fields.open_paths)?;
         }
         let service =
             service_from(fields.service_op >> SERVICE_SHIFT).ok_or(DecodeError::Undefined)?;
-        let op = op_from(fields.service_op & OP_MASK).ok_or(DecodeError::Undefined)?;
+        let op = Op::from_code(fields.service_op & OP_MASK).ok_or(DecodeError::Undefined)?;
         let data = Self(fields);
         let (len, total_len) = (u64::from(data.payload_len()), data.total_len());
         if datagram_len != DATA_HEADER_BYTES + len as usize {
             return Err(DecodeError::Length);
         }
-        let end = data.offset().checked_add(len).ok_or(DecodeError::PastEnd)?;
+        if op != Op::Send {
+            return data.check_operation(op, service);
+        }
         // An empty piece moves nothing, so only an empty message may have one; and a datagram of
-        // UD, or a report, is always whole.
-        if end > total_len || (len == 0 && total_len != 0) {
+        // UD is always whole.
+        if !data.ends_inside() || (len == 0 && total_len != 0) {
             return Err(DecodeError::PastEnd);
         }
-        match (service, op) {
-            (Service::Ud, Op::Send) if len != total_len => Err(DecodeError::PastEnd),
-            (Service::Ud, Op::Delivered) => Err(DecodeError::Undefined),
-            (_, Op::Delivered) if total_len != 0 => Err(DecodeError::PastEnd),
+        match service {
+            Service::Ud if len != total_len => Err(DecodeError::PastEnd),
+            _ if flags.has(DataFlags::IMMEDIATE) => Err(DecodeError::Undefined),
             _ => Ok(data),
         }
+    }
+
+    /// Rule D4: what each operation may look like.
+    fn check_operation(self, op: Op, service: Service) -> Result<Self, DecodeError> {
+        let may_open = matches!(op, Op::Delivered | Op::Hello);
+        let has_immediate = self.flags().has(DataFlags::IMMEDIATE);
+        if service != Service::Srd
+            || (self.flags().has(DataFlags::OPEN) && !may_open)
+            || (has_immediate && op != Op::Write)
+        {
+            return Err(DecodeError::Undefined);
+        }
+        let (is_empty, total_len) = (self.payload_len() == 0, self.total_len());
+        let fine = match op {
+            Op::FetchAdd | Op::CompareSwap => is_empty,
+            _ if total_len > MAX_TRANSFER_BYTES => false,
+            Op::Read => is_empty && self.offset() == 0 && total_len > 0,
+            Op::Write if is_empty => has_immediate && self.offset() == total_len,
+            Op::Send | Op::Write | Op::ReadList | Op::Response => self.ends_inside() && !is_empty,
+            Op::Delivered | Op::Hello | Op::Result | Op::Refused | Op::Abandon => {
+                is_empty && self.offset() == 0 && total_len == 0
+            }
+        };
+        if fine { Ok(self) } else { Err(DecodeError::PastEnd) }
+    }
+
+    #[inline]
+    fn ends_inside(self) -> bool {
+        let end = self.offset().checked_add(self.payload_len().into());
+        end.is_some_and(|end| end <= self.total_len())
     }
 
     pub(crate) fn address(self) -> Address {
@@ -253,7 +302,7 @@ impl<'a> DataView<'a> {
     }
 
     pub(crate) fn op(self) -> Op {
-        op_from(self.0.service_op & OP_MASK).unwrap_or(Op::Send)
+        Op::from_code(self.0.service_op & OP_MASK).unwrap_or(Op::Send)
     }
 
     pub(crate) fn payload_len(self) -> u16 {
@@ -280,31 +329,41 @@ impl<'a> DataView<'a> {
     #[inline]
     pub(crate) fn is_whole(self) -> bool {
         u64::from(self.payload_len()) == self.total_len()
+            && (!self.flags().has(DataFlags::IMMEDIATE) || self.total_len() == 0)
+    }
+
+    /// What this packet adds to what has arrived of its message: its payload; an immediate, one.
+    #[inline]
+    pub(crate) fn weight(self) -> u64 {
+        let len = u64::from(self.payload_len());
+        len + u64::from(len == 0 && self.flags().has(DataFlags::IMMEDIATE))
     }
 
     /// Whether this is the last piece of its message, in the order of the bytes.
     #[inline]
     pub(crate) fn is_end(self) -> bool {
-        self.offset() + u64::from(self.payload_len()) == self.total_len()
+        // Of atomics these are operands: any number.
+        self.offset().wrapping_add(self.payload_len().into()) == self.total_len()
+    }
+
+    /// What the operation needs beside; zero with OPEN.
+    #[inline]
+    pub(crate) fn args(self) -> [u64; 2] {
+        match self.flags().has(DataFlags::OPEN) {
+            true => [0; 2],
+            false => self.0.extra.0.map(U64::get),
+        }
     }
 
     /// What the sender tells of itself, where it opens.
     pub(crate) fn open(self) -> Option<OpenInfo> {
         let context = self.0.prefix.context.get();
         match self.flags().has(DataFlags::OPEN) {
-            true => self.0.extra.info(context, self.0.open_paths).ok(),
+            true => self.0.extra.block().info(context, self.0.open_paths).ok(),
             false => None,
         }
     }
 }
-
-const NOTHING: OpenBlock = OpenBlock {
-    incarnation: U64::ZERO,
-    mtu: U16::ZERO,
-    features: U16::ZERO,
-    credit: U16::ZERO,
-    locator: U16::ZERO,
-};
 
 const fn service_bits(service: Service) -> u8 {
     match service {
@@ -319,21 +378,6 @@ const fn service_from(bits: u8) -> Option<Service> {
         0 => Some(Service::Ud),
         1 => Some(Service::Srd),
         2 => Some(Service::Rd),
-        _ => None,
-    }
-}
-
-const fn op_bits(op: Op) -> u8 {
-    match op {
-        Op::Send => OP_SEND,
-        Op::Delivered => OP_DELIVERED,
-    }
-}
-
-const fn op_from(bits: u8) -> Option<Op> {
-    match bits {
-        OP_SEND => Some(Op::Send),
-        OP_DELIVERED => Some(Op::Delivered),
         _ => None,
     }
 }

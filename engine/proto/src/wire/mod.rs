@@ -8,6 +8,8 @@
 mod ack;
 mod control;
 mod data;
+mod list;
+mod op;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +20,9 @@ pub(crate) use ack::AckView;
 pub use ack::{Ack, AckBlock, AckPath, MAX_ACK_BLOCKS, MAX_ACK_PATHS};
 pub use control::{Nack, NackReason, OpenPacket, Probe, Reset};
 pub(crate) use data::DataView;
-pub use data::{Data, DataFlags, Op};
+pub use data::{Data, DataFlags};
+pub use list::{LIST_ENTRY_BYTES, decode_list, encode_list};
+pub use op::Op;
 
 /// The version this core speaks, in the high nibble of the first byte. Rule W1.
 pub const VERSION: u8 = 1;

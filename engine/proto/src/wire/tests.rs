@@ -30,6 +30,7 @@ fn data() -> Data {
         total_len: 0x01_0000_0000,
         offset: 0x0fff,
         open: None,
+        args: [0; 2],
     }
 }
 
@@ -224,7 +225,7 @@ proptest! {
     fn data_headers_come_back_as_they_were(
         psn: u32, path: u8, seq in 0u32..1 << 24, timestamp: u32, id: u32, order: u32,
         payload_len in 1u16.., offset in 0u64..1 << 60, more in 0u64..1 << 60, opening: bool,
-        incarnation in 1u64..0xffff, locator: u16, paths in 1u16..=256,
+        incarnation in 1u64..0xffff, locator: u16, paths in 1u16..=256, args: [u64; 2],
     ) {
         let open = opening.then_some(OpenInfo {
             context: 9, incarnation, mtu_bytes: 1, features: 3, credit_packets: 64, locator, paths,
@@ -243,6 +244,7 @@ proptest! {
             total_len: offset + u64::from(payload_len) + more,
             offset,
             open,
+            args: if opening { [0; 2] } else { args },
         };
         let bytes = bytes(|out| expected.encode(out));
         let len = bytes.len() + usize::from(payload_len);

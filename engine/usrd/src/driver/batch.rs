@@ -9,6 +9,7 @@ use usrd_proto::wire::MAX_HEADER_BYTES;
 use usrd_proto::{BufferId, BufferRange, HeaderBuffer, Transmit};
 
 use super::buffers::Buffers;
+use super::regions::Regions;
 
 /// A batch that is being filled or emptied.
 #[derive(Debug)]
@@ -35,9 +36,9 @@ struct Packet {
 #[derive(Debug)]
 enum Payload {
     None,
-    /// Part of a pending send.
+    /// Part of the memory of a pending operation, or of a region.
     Pending(BufferRange),
-    /// Part of a send that completed before the device took this packet.
+    /// Part of what completed before the device took this packet.
     Held(Bytes),
 }
 
@@ -98,10 +99,11 @@ impl Batch {
         &mut self,
         device: &mut dyn Device,
         buffers: &Buffers,
+        regions: &Regions,
     ) -> Result<usize, DeviceError> {
         let mut outgoing = recycle(std::mem::take(&mut self.outgoing));
         let waiting = self.packets.iter().zip(&self.headers).skip(self.taken);
-        outgoing.extend(waiting.map(|(packet, header)| packet.outgoing(header, buffers)));
+        outgoing.extend(waiting.map(|(packet, header)| packet.outgoing(header, buffers, regions)));
         let result = device.transmit(&outgoing);
         self.outgoing = recycle(outgoing);
         let taken = result?;
@@ -114,21 +116,27 @@ impl Batch {
         Ok(taken)
     }
 
-    /// A send is completing: packets of it that still wait keep its data themselves.
-    pub(super) fn hold(&mut self, buffer: BufferId, data: &Bytes) {
+    /// An operation is completing, or a region goes: packets with some of its memory that still wait
+    /// keep it themselves, as `piece` gives it (where from, how much).
+    pub(super) fn hold(&mut self, buffer: BufferId, piece: impl Fn(usize, usize) -> Bytes) {
         for packet in self.packets.iter_mut().skip(self.taken) {
             if let Payload::Pending(range) = packet.payload
                 && range.buffer == buffer
             {
-                let start = range.offset as usize;
-                packet.payload = Payload::Held(data.slice(start..start + range.len as usize));
+                let held = piece(range.offset as usize, range.len as usize);
+                packet.payload = Payload::Held(held);
             }
         }
     }
 }
 
 impl Packet {
-    fn outgoing<'a>(&'a self, header: &'a HeaderBuffer, buffers: &'a Buffers) -> Outgoing<'a> {
+    fn outgoing<'a>(
+        &'a self,
+        header: &'a HeaderBuffer,
+        buffers: &'a Buffers,
+        regions: &'a Regions,
+    ) -> Outgoing<'a> {
         Outgoing {
             route: self.route,
             path: self.path,
@@ -136,7 +144,7 @@ impl Packet {
             header: &header[..self.header_len],
             payload: match &self.payload {
                 Payload::None => &[],
-                Payload::Pending(range) => buffers.payload(*range),
+                Payload::Pending(range) => buffers.payload(*range, regions),
                 Payload::Held(bytes) => bytes,
             },
         }

@@ -1,10 +1,11 @@
-//! The user's memory while the engine has it: what pending sends read from and what posted receives
-//! write to. The core names both by [`BufferId`]; here that is an index.
+//! The user's memory while the engine has it: what pending operations read from and write to. The
+//! core names it by [`BufferId`]; here that is a space, in the two upper bits, and an index in it.
 
 use bytes::{Bytes, BytesMut};
 use slab::Slab;
 use usrd_proto::{BufferId, BufferRange, Token};
 
+use super::regions::Regions;
 use crate::{Peer, SendOptions};
 
 /// All buffers of pending operations.
@@ -12,6 +13,18 @@ use crate::{Peer, SendOptions};
 pub(super) struct Buffers {
     sends: Slab<PendingSend>,
     receives: Slab<PendingReceive>,
+    pub(super) transfers: Slab<PendingTransfer>,
+}
+
+/// Where the core's placements and transmissions find memory. Receives are named apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Space {
+    /// The data of a send.
+    Send,
+    /// What a one-sided operation has brought along.
+    Transfer,
+    /// A region.
+    Region,
 }
 
 /// A send that is not completed.
@@ -27,6 +40,24 @@ pub(super) struct PendingSend {
 pub(super) struct PendingReceive {
     pub(super) buffer: BytesMut,
     pub(super) context: u64,
+}
+
+/// A one-sided operation that is not completed.
+#[derive(Debug)]
+pub(super) struct PendingTransfer {
+    pub(super) peer: Peer,
+    pub(super) context: u64,
+    pub(super) memory: TransferMemory,
+}
+
+/// Memory of a one-sided operation that is not in regions.
+#[derive(Debug)]
+pub(super) enum TransferMemory {
+    None,
+    /// To be sent.
+    Data(Bytes),
+    /// To be filled.
+    Buffer(BytesMut),
 }
 
 impl Buffers {
@@ -50,9 +81,28 @@ impl Buffers {
     }
 
     /// What a packet carries.
-    pub(super) fn payload(&self, range: BufferRange) -> &[u8] {
+    #[inline]
+    pub(super) fn payload<'a>(&'a self, range: BufferRange, regions: &'a Regions) -> &'a [u8] {
         let (start, len) = (range.offset as usize, range.len as usize);
-        &self.sends[range.buffer.0 as usize].data[start..start + len]
+        match split(range.buffer) {
+            (Space::Send, index) => &self.sends[index as usize].data[start..start + len],
+            (Space::Region, index) => regions.memory(index).slice(start, len),
+            (Space::Transfer, index) => match &self.transfers[index as usize].memory {
+                TransferMemory::Data(data) => &data[start..start + len],
+                memory => unreachable!("{memory:?} is not sent"),
+            },
+        }
+    }
+
+    /// Copies `bytes` into the buffer of a READ.
+    pub(super) fn place_read(&mut self, index: u32, offset: u64, bytes: &[u8]) {
+        let start = offset as usize;
+        match &mut self.transfers[index as usize].memory {
+            TransferMemory::Buffer(buffer) => {
+                buffer[start..start + bytes.len()].copy_from_slice(bytes);
+            }
+            memory => unreachable!("{memory:?} is not written to"),
+        }
     }
 
     /// Copies `bytes` to where they belong.
@@ -71,8 +121,12 @@ impl Buffers {
     /// Everything that is left, when the engine ends.
     pub(super) fn drain(
         &mut self,
-    ) -> (impl Iterator<Item = PendingSend> + '_, impl Iterator<Item = PendingReceive> + '_) {
-        (self.sends.drain(), self.receives.drain())
+    ) -> (
+        impl Iterator<Item = PendingSend> + '_,
+        impl Iterator<Item = PendingReceive> + '_,
+        impl Iterator<Item = PendingTransfer> + '_,
+    ) {
+        (self.sends.drain(), self.receives.drain(), self.transfers.drain())
     }
 }
 
@@ -87,5 +141,40 @@ pub(super) fn buffer_of(token: Token) -> BufferId {
 }
 
 fn buffer_id(index: usize) -> BufferId {
-    BufferId(u32::try_from(index).expect("reservations keep operations far below 2^32"))
+    id_in(Space::Send, index)
+}
+
+/// The name of the memory with this index.
+pub(super) fn id_in(space: Space, index: usize) -> BufferId {
+    let index = u32::try_from(index).ok().filter(|index| index >> SPACE_SHIFT == 0);
+    let index = index.expect("reservations keep operations, and slots regions, far below 2^30");
+    BufferId((space as u32) << SPACE_SHIFT | index)
+}
+
+/// What [`id_in`] was made from.
+#[inline]
+pub(super) fn split(buffer: BufferId) -> (Space, u32) {
+    let index = buffer.0 & ((1 << SPACE_SHIFT) - 1);
+    let space = match buffer.0 >> SPACE_SHIFT {
+        0 => Space::Send,
+        1 => Space::Transfer,
+        _ => Space::Region,
+    };
+    (space, index)
+}
+
+const SPACE_SHIFT: u32 = 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spaces_do_not_mix() {
+        for space in [Space::Send, Space::Transfer, Space::Region] {
+            for index in [0, 1, (1 << 30) - 1] {
+                assert_eq!(split(id_in(space, index)), (space, index as u32));
+            }
+        }
+    }
 }

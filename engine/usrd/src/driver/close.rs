@@ -14,8 +14,11 @@ use usrd_proto::{Instant, PeerFailure};
 use super::commands::answer;
 use super::{Driver, Turn};
 use crate::shared::Life;
-use crate::submission::Answer;
-use crate::{Completion, RecvCompletion, RecvFailure, SendCompletion, SendFailure, ShutdownReport};
+use crate::submission::{Answer, Submission};
+use crate::{
+    Completion, RecvCompletion, RecvFailure, SendCompletion, SendFailure, ShutdownReport,
+    TransferFailure,
+};
 
 /// A shutdown that is going on.
 #[derive(Debug)]
@@ -121,17 +124,21 @@ impl Driver {
 
     fn refuse_submissions(&mut self, report: &mut ShutdownReport) {
         while let Some(submission) = self.shared.take_submission() {
+            if let Submission::Deregister { region, context } = submission {
+                self.deregister(region, context);
+                continue;
+            }
             let completion = submission.abandon();
             match completion {
-                Completion::Send(_) => report.sends_aborted += 1,
                 Completion::Recv(_) => report.receives_returned += 1,
+                _ => report.sends_aborted += 1,
             }
             self.complete(completion);
         }
     }
 
     fn complete_leftovers(&mut self) {
-        let (sends, receives) = self.buffers.drain();
+        let (sends, receives, transfers) = self.buffers.drain();
         for send in sends {
             self.shared.complete(Completion::Send(SendCompletion {
                 context: send.context,
@@ -145,6 +152,13 @@ impl Driver {
                 buffer: receive.buffer,
                 result: Err(RecvFailure::Closed),
             }));
+        }
+        for transfer in transfers {
+            let result = Err(TransferFailure::Unknown(PeerFailure::Closed));
+            self.shared.complete(transfer.over(result));
+        }
+        for region in self.regions.drain() {
+            self.shared.complete(Completion::Deregistered(region));
         }
     }
 }

@@ -42,6 +42,7 @@ impl Driver {
             endpoint: self.endpoint.stats(),
             driver,
             peers: self.routes.len(),
+            regions: self.endpoint.regions(),
             sends_pending: self.endpoint.pending_sends(),
             receives_posted: self.endpoint.posted_receives(),
         }
@@ -70,6 +71,7 @@ impl Driver {
     pub(super) fn take_submissions(&mut self) -> bool {
         // Commands are counted first: then all that its caller submitted before a command has been
         // taken when the command is carried out.
+        self.return_notifications();
         let commands = self.shared.commands();
         let submissions = self.shared.submissions();
         for _ in 0..submissions {
@@ -86,10 +88,12 @@ impl Driver {
         submissions + commands > 0
     }
 
-    fn start(&mut self, submission: Submission) {
+    pub(super) fn start(&mut self, submission: Submission) {
         match submission {
             Submission::Send { peer, data, options } => self.start_send(peer, data, &options),
             Submission::Recv { buffer, context } => self.start_recv(buffer, context),
+            Submission::Transfer(transfer) => self.start_transfer(transfer),
+            Submission::Deregister { region, context } => self.deregister(region, context),
         }
     }
 
@@ -139,6 +143,15 @@ impl Driver {
             Command::Stats(to) => answer(&to, self.stats()),
             Command::Peers(to) => answer(&to, self.peers()),
             Command::PeerStats(peer, to) => answer(&to, self.peer_stats(peer)),
+            Command::Register(memory, options, to) => {
+                answer(&to, self.register_memory(memory, options));
+            }
+            Command::CopyFrom(region, offset, len, to) => {
+                answer(&to, self.copy_from(region, offset, len));
+            }
+            Command::CopyInto(region, offset, data, to) => {
+                answer(&to, self.copy_into(region, offset, &data));
+            }
             Command::Shutdown(deadline, to) => self.begin_closing(deadline, Some(to)),
         }
     }

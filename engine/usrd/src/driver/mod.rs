@@ -18,8 +18,10 @@ mod close;
 mod commands;
 mod publish;
 mod receive;
+mod regions;
 mod routes;
 mod sleep;
+mod transfers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +36,7 @@ use bounce::BouncePool;
 use buffers::Buffers;
 use clock::Clock;
 use close::Closing;
+use regions::Regions;
 use routes::Routes;
 
 /// Does an engine's work, one turn at a time, on the thread of whoever calls it.
@@ -48,6 +51,7 @@ pub struct Driver {
     endpoint: Endpoint,
     routes: Routes,
     buffers: Buffers,
+    regions: Regions,
     bounce: BouncePool,
     batch: Batch,
     /// The arrivals of one turn; empty between turns.
@@ -88,6 +92,7 @@ impl Driver {
             endpoint,
             routes: Routes::default(),
             buffers: Buffers::default(),
+            regions: Regions::default(),
             batch: Batch::new(),
             arrivals: Vec::new(),
             now: clock.now(),
@@ -162,7 +167,7 @@ impl Driver {
         if self.batch.is_empty() {
             return Ok(false);
         }
-        let taken = self.batch.offer(&mut *self.device, &self.buffers)?;
+        let taken = self.batch.offer(&mut *self.device, &self.buffers, &self.regions)?;
         self.stats.transmit_batches += 1;
         self.stats.datagrams_sent += taken as u64;
         self.stats.device_full += u64::from(!self.batch.is_empty());

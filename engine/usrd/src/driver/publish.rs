@@ -48,6 +48,12 @@ impl Driver {
                 self.shared.emit(Event::PathChanged { peer, path, state });
             }
             proto::Event::BounceFreed { bounce } => self.bounce.free(bounce),
+            proto::Event::TransferCompleted { token, result, .. } => {
+                self.transfer_completed(token, result);
+            }
+            proto::Event::Notified { peer, immediate, len } => self.notified(peer, immediate, len),
+            proto::Event::ListArrived { list, bounce, len } => self.list_arrived(list, bounce, len),
+            proto::Event::RegionReleased { buffer } => self.region_released(buffer),
         }
     }
 
@@ -57,7 +63,7 @@ impl Driver {
             debug_assert!(false, "{token:?} completed without having been submitted");
             return;
         };
-        self.batch.hold(buffer, &send.data);
+        self.batch.hold(buffer, |start, len| send.data.slice(start..start + len));
         self.complete(Completion::Send(SendCompletion {
             context: send.context,
             peer: send.peer,

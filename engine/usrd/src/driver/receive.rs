@@ -7,6 +7,7 @@ use usrd_proto::{
 };
 
 use super::Driver;
+use super::buffers::{Space, split};
 
 impl Driver {
     /// Works through the batch that was polled. Acknowledgements leave with the turn's
@@ -43,6 +44,7 @@ impl Driver {
         }
         match disposition {
             Disposition::Place(placement) => self.place(arrival, &placement),
+            Disposition::Atomic(atomic) => self.perform(&atomic),
             Disposition::Consumed => {}
             Disposition::Dropped(reason) => self.note_drop(arrival, reason),
             Disposition::Reply(reply) => self.reply(arrival, &reply),
@@ -80,6 +82,12 @@ impl Driver {
         let payload = &datagram[DATA_HEADER_BYTES..][..placement.len];
         match placement.destination {
             Destination::Posted(buffer) => self.buffers.place(buffer, placement.offset, payload),
+            Destination::Memory(buffer) => match split(buffer) {
+                (Space::Region, index) => {
+                    self.regions.memory_mut(index).write(placement.offset as usize, payload);
+                }
+                (_, index) => self.buffers.place_read(index, placement.offset, payload),
+            },
             Destination::Bounce { id, total_len } => {
                 self.bounce.store(id, total_len, placement.offset, payload);
             }

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use usrd::device::fault::{FaultConfig, FaultDevice};
+use usrd::device::fault::{FaultConfig, FaultDevice, FaultHandle};
 use usrd::device::loopback::{Fabric, LoopbackConfig};
 use usrd::device::udp::{UdpConfig, UdpDevice};
 use usrd::{
@@ -45,6 +45,22 @@ impl Net {
                 Self::UdpV6 => builder.device(wrap(udp("[::1]:0"), faults.as_ref(), side)),
             };
             builder.seed(100 + side)
+        })
+    }
+
+    /// The same, with handles to change the faults.
+    pub(crate) fn fault_handles(self, faults: FaultConfig) -> [(Builder, FaultHandle); 2] {
+        let fabric = Fabric::new();
+        [0, 1].map(|side| {
+            let faults = FaultConfig { seed: faults.seed * 2 + side, ..faults.clone() };
+            let device: Box<dyn Device> = match self {
+                Self::Loopback => Box::new(fabric.device(LoopbackConfig::default()).unwrap()),
+                Self::UdpV4 => Box::new(udp("127.0.0.1:0")),
+                Self::UdpV6 => Box::new(udp("[::1]:0")),
+            };
+            let device = FaultDevice::new(device, faults).unwrap();
+            let handle = device.handle();
+            (Engine::builder().device(Box::new(device)).seed(100 + side), handle)
         })
     }
 

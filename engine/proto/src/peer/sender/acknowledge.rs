@@ -324,10 +324,19 @@ impl Sender {
         if packet.state != SentState::InFlight || !same_transmission {
             return NackOutcome::Unsolicited;
         }
+        let is_request = shared.messages[packet.message as usize].op.is_request();
+        if matches!(nack.reason, NackReason::Refused(_)) && !is_request {
+            return NackOutcome::Unsolicited;
+        }
         shared.stats.nacks_received += 1;
         self.heard(now, peer, shared);
         match nack.reason {
             NackReason::ReceiverNotReady => self.refuse(now, psn, nack, shared),
+            NackReason::Refused(refusal) => {
+                // Its PSN is sent again, without what was refused. Rule T5.
+                let message = self.take_out_of_flight(psn, SentState::Lost, shared);
+                self.stop_transfer(message, refusal, shared);
+            }
             NackReason::Trimmed => {
                 let penalty = shared.config.path.nack_penalty;
                 let path = self.paths.open(packet.path, &shared.config);
@@ -343,6 +352,7 @@ impl Sender {
     fn refuse(&mut self, now: Instant, psn: Psn, nack: &Nack, shared: &mut Shared) {
         let message = self.take_out_of_flight(psn, SentState::Refused, shared);
         self.queue.park(message);
+        self.transfers.park(message);
         // A NACK has no number, so it may only lower the credit; the next ACK sets it right.
         self.credit = self.credit.min(Psn::reconstruct(nack.credit, self.window.next_psn()));
         // The delay is the peer's to choose, within reason: a forged one must not stall for long.

@@ -6,7 +6,8 @@
 //! | `acknowledge` | ACKs and NACKs come in |
 //! | `gaps` | packets that later ones on their path have overtaken |
 //! | `pace` | how fast to send |
-//! | `reports` | delivery reports, expected and owed |
+//! | `reports` | delivery reports and other answers, expected and owed |
+//! | `transfers` | messages of one-sided operations |
 //! | `overdue` | packets that got no answer in time |
 //! | `suspects` | paths that are not trusted, and what they are asked |
 //! | `recovery` | what is remembered for these two: timers, what was sent again |
@@ -18,6 +19,7 @@ mod pace;
 mod recovery;
 mod reports;
 mod suspects;
+mod transfers;
 mod transmit;
 
 use crate::config::Config;
@@ -40,6 +42,7 @@ pub(crate) use transmit::DataPacket;
 use pace::Pace;
 use recovery::Recovery;
 use reports::Reports;
+use transfers::Transfers;
 use transmit::Datagrams;
 
 /// See the module's head.
@@ -47,6 +50,7 @@ use transmit::Datagrams;
 pub(crate) struct Sender {
     window: SendWindow,
     queue: SendQueue,
+    transfers: Transfers,
     datagrams: Datagrams,
     /// Packets to be sent again.
     lost: PacketList,
@@ -88,6 +92,7 @@ impl Sender {
         Self {
             window: SendWindow::new(SEND_WINDOW_PACKETS),
             queue: SendQueue::default(),
+            transfers: Transfers::default(),
             datagrams: Datagrams::default(),
             lost: PacketList::EMPTY,
             refused: PacketList::EMPTY,
@@ -153,6 +158,22 @@ impl Sender {
         self.reports.take(id)
     }
 
+    /// From now on an operation waits for an answer to the message `id`.
+    pub(crate) fn expect_answer(&mut self, id: u32, operation: u32) {
+        self.reports.expect_answer(id, operation);
+    }
+
+    /// The operation that an answer to the message `id` is for.
+    #[inline]
+    pub(crate) fn operation(&self, id: u32) -> Option<u32> {
+        self.reports.operation(id)
+    }
+
+    /// The operation that waited for an answer to the message `id` is over.
+    pub(crate) fn forget_answer(&mut self, id: u32) {
+        self.reports.forget(id);
+    }
+
     /// Whether the peer has all of a message and has not reported it delivered.
     pub(crate) fn awaits_report(&self) -> bool {
         self.reports.awaits()
@@ -180,6 +201,7 @@ impl Sender {
     pub(crate) fn is_idle(&self) -> bool {
         self.window.is_empty()
             && self.queue.is_empty()
+            && self.transfers.is_empty()
             && self.datagrams.is_empty()
             && self.reports.is_empty()
     }
@@ -188,6 +210,7 @@ impl Sender {
     pub(crate) fn release_idle(&mut self) {
         self.window.release_idle();
         self.queue.release_idle();
+        self.transfers.release_idle();
         self.datagrams.release_idle();
         self.paths.release_idle();
         self.sprayer.release_idle();

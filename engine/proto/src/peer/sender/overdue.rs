@@ -97,6 +97,7 @@ impl Sender {
             self.window.append(&mut self.lost, psn);
         }
         self.queue.unpark();
+        self.transfers.unpark();
     }
 
     fn on_loss_timer(&mut self, now: Instant, peer: PeerId, shared: &mut Shared) -> TimerOutcome {

@@ -1,4 +1,5 @@
-//! Delivery reports: those that this side waits for, and those that it owes. Rule M6.
+//! Answers: those that this side waits for (delivery reports, and what one-sided operations bring
+//! back), and those that it owes. Rules M6 and T7.
 
 use alloc::collections::VecDeque;
 
@@ -13,20 +14,52 @@ pub(super) struct Reports(Lazy<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// Keys of the messages that want a report, by their id.
-    awaited: HashMap<u32, u32, FixedState>,
-    /// Keys of reports to be sent.
+    /// What waits for an answer, by the id of the message that asked.
+    awaited: HashMap<u32, Awaiting, FixedState>,
+    /// Keys of answers to be sent.
     owed: VecDeque<u32>,
+}
+
+/// Who waits for an answer.
+#[derive(Clone, Copy, Debug)]
+enum Awaiting {
+    /// The message with this key, to be reported delivered.
+    Message(u32),
+    /// The operation with this key.
+    Operation(u32),
 }
 
 impl Reports {
     pub(super) fn expect(&mut self, id: u32, message: u32) {
-        self.0.or_default().awaited.insert(id, message);
+        self.0.or_default().awaited.insert(id, Awaiting::Message(message));
+    }
+
+    pub(super) fn expect_answer(&mut self, id: u32, operation: u32) {
+        self.0.or_default().awaited.insert(id, Awaiting::Operation(operation));
     }
 
     /// The message that a report is about, if it asked for one.
     pub(super) fn take(&mut self, id: u32) -> Option<u32> {
-        self.0.get_mut()?.awaited.remove(&id)
+        let awaited = &mut self.0.get_mut()?.awaited;
+        let Some(&Awaiting::Message(key)) = awaited.get(&id) else { return None };
+        awaited.remove(&id);
+        Some(key)
+    }
+
+    /// The operation that an answer is for.
+    #[inline]
+    pub(super) fn operation(&self, id: u32) -> Option<u32> {
+        match *self.0.get()?.awaited.get(&id)? {
+            Awaiting::Operation(key) => Some(key),
+            Awaiting::Message(_) => None,
+        }
+    }
+
+    /// Nothing waits for this answer any more.
+    pub(super) fn forget(&mut self, id: u32) {
+        if let Some(state) = self.0.get_mut() {
+            state.awaited.remove(&id);
+        }
     }
 
     pub(super) fn owe(&mut self, report: u32) {

@@ -61,7 +61,10 @@ impl Sender {
         if let Some(packet) = self.next_report(now, shared) {
             return Some(packet);
         }
-        self.next_new(now, shared)
+        if !self.transfers.is_empty() {
+            return self.next_of_both(now, shared);
+        }
+        self.next_of_message(now, shared)
     }
 
     fn next_datagram(&mut self, message: u32, shared: &Shared) -> DataPacket {
@@ -82,7 +85,7 @@ impl Sender {
 
     /// Sends a lost packet again, on another path. Rule L6.
     fn next_lost(&mut self, now: Instant, shared: &mut Shared) -> Option<DataPacket> {
-        let psn = self.next_lost_psn()?;
+        let psn = self.next_lost_psn(shared)?;
         let packet = *self.window.get(psn)?;
         if !self.recovery.take_probe() && !self.may_send(now, packet.len, &shared.config) {
             return None;
@@ -97,14 +100,20 @@ impl Sender {
 
     /// The lost packet that waits longest; or, where the receiver has taken credit back since it
     /// was sent, the lowest, which a receiver always has credit for.
-    fn next_lost_psn(&self) -> Option<Psn> {
+    fn next_lost_psn(&self, shared: &Shared) -> Option<Psn> {
         let first = self.lost.first()?;
-        if first < self.credit {
+        if first < self.credit || self.needs_no_credit(first, shared) {
             return Some(first);
         }
         let lowest = self.window.unacknowledged();
         let lost = self.window.get(lowest)?.state == SentState::Lost;
         lost.then_some(lowest)
+    }
+
+    /// Credit is for messages that need a receive.
+    fn needs_no_credit(&self, psn: Psn, shared: &Shared) -> bool {
+        let packet = self.window.get(psn);
+        packet.is_some_and(|it| shared.messages[it.message as usize].op != crate::wire::Op::Send)
     }
 
     /// Reports go before messages, and whatever the receiver grants: they need no buffer there, and
@@ -122,7 +131,11 @@ impl Sender {
         Some(self.launch_new(now, key, shared))
     }
 
-    fn next_new(&mut self, now: Instant, shared: &mut Shared) -> Option<DataPacket> {
+    pub(super) fn next_of_message(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+    ) -> Option<DataPacket> {
         let key = self.queue.first()?;
         if self.window.next_psn() >= self.credit || !self.window.has_room() {
             return None;
@@ -139,6 +152,7 @@ impl Sender {
         let packet = self.launch_new(now, key, shared);
         if last {
             self.queue.pop();
+            self.pass_turn(true);
         }
         Some(packet)
     }
@@ -147,8 +161,20 @@ impl Sender {
     #[inline]
     fn launch_new(&mut self, now: Instant, key: u32, shared: &mut Shared) -> DataPacket {
         let message = &mut shared.messages[key as usize];
-        let (offset, len) = message.cut(self.mtu);
-        message.outstanding += 1;
+        let piece = message.cut(self.mtu);
+        self.launch_piece(now, key, piece, shared)
+    }
+
+    /// Sends a new piece of a message: its offset and length.
+    #[inline]
+    pub(super) fn launch_piece(
+        &mut self,
+        now: Instant,
+        key: u32,
+        (offset, len): (u64, u16),
+        shared: &mut Shared,
+    ) -> DataPacket {
+        shared.messages[key as usize].outstanding += 1;
         let id = self.sprayer.next(&mut self.paths);
         let path = self.paths.open(id, &shared.config);
         let seq = path.take_seq();
@@ -172,7 +198,7 @@ impl Sender {
     /// Whether congestion control and pacing let a packet go. Rule C1: with nothing in flight one
     /// always may, or nothing would ever come back.
     #[inline]
-    fn may_send(&mut self, now: Instant, len: u16, config: &Config) -> bool {
+    pub(super) fn may_send(&mut self, now: Instant, len: u16, config: &Config) -> bool {
         let fits = self.in_flight_bytes + wire_bytes(len) <= self.pace.cwnd_bytes(config);
         if !fits && self.in_flight_bytes > 0 {
             return false;
@@ -225,6 +251,7 @@ impl Sender {
     pub(crate) fn has_work(&self) -> bool {
         !self.lost.is_empty()
             || self.queue.first().is_some()
+            || self.transfers.first().is_some()
             || self.reports.first_owed().is_some()
             || !self.datagrams.is_empty()
     }

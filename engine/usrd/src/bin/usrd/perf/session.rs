@@ -102,7 +102,7 @@ impl Session {
                             ..receive
                         }));
                     }
-                    send @ Completion::Send(_) => kept.push_back(send),
+                    other => kept.push_back(other),
                 }
             }
         }
@@ -156,6 +156,8 @@ impl Session {
             let incoming = match completion {
                 Completion::Send(send) => self.sent(&send)?,
                 Completion::Recv(receive) => self.received(receive)?,
+                // Messages are measured here, and nothing else.
+                _ => None,
             };
             if let Some(incoming) = incoming {
                 return Ok(incoming);

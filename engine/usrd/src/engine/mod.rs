@@ -1,5 +1,7 @@
 //! The handle that application threads use.
 
+mod one_sided;
+
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -12,12 +14,15 @@ use usrd_proto::{CompletionLevel, Service};
 
 use crate::shared::{Life, Shared};
 use crate::submission::{Answer, Command, Submission};
+
+pub use one_sided::CopyError;
+
 use crate::{
     Builder, CommandError, Completion, ConnectError, EngineInfo, EngineStats, Event, Peer,
     PeerSnapshot, Rejected, SendOptions, ShutdownReport, SubmitError,
 };
 
-/// An endpoint that sends and receives messages.
+/// An endpoint that sends and receives messages, and reads and writes memory of peers.
 ///
 /// All methods take `&self` and can be called from any thread. Operations are only handed over
 /// here: they happen in the [driver](crate::Driver), and what became of them comes out of
@@ -61,7 +66,7 @@ impl Engine {
         self.submit(Submission::Send { peer, data, options }).map_err(|(error, submission)| {
             match submission {
                 Submission::Send { data: buffer, .. } => Rejected { error, buffer },
-                Submission::Recv { .. } => {
+                _ => {
                     unreachable!("a rejected submission comes back unchanged")
                 }
             }
@@ -74,7 +79,7 @@ impl Engine {
         self.submit(Submission::Recv { buffer, context }).map_err(|(error, submission)| {
             match submission {
                 Submission::Recv { buffer, .. } => Rejected { error, buffer },
-                Submission::Send { .. } => {
+                _ => {
                     unreachable!("a rejected submission comes back unchanged")
                 }
             }

@@ -1,0 +1,50 @@
+//! An operation of this side's that the peer answers: READ, atomics.
+//!
+//! Its request is a message like others, and may be acknowledged long before the answer comes.
+
+use super::BlockList;
+use crate::ids::{PeerId, Token};
+use crate::transfer::TransferFailure;
+
+/// See the module's head.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    pub peer: PeerId,
+    pub token: Token,
+    /// The number of its request.
+    pub id: u32,
+    pub wanted: Wanted,
+    /// It has failed, and ends when nothing is being placed any more.
+    pub failure: Option<TransferFailure>,
+}
+
+/// What an operation waits for.
+#[derive(Debug)]
+pub(crate) enum Wanted {
+    /// The bytes of a READ.
+    Bytes {
+        /// Where they go.
+        blocks: BlockList,
+        /// What the peer is told when they are there.
+        immediate: Option<u64>,
+        /// The message that brings them, once it has begun.
+        inbound: Option<u32>,
+    },
+    /// The value before an atomic.
+    Value,
+}
+
+impl Operation {
+    /// The message that brings the answer, if it has begun.
+    pub(crate) fn inbound(&self) -> Option<u32> {
+        match self.wanted {
+            Wanted::Bytes { inbound, .. } => inbound,
+            Wanted::Value => None,
+        }
+    }
+
+    /// Whether something is to be said to the peer when it is over.
+    pub(crate) fn notifies(&self) -> bool {
+        matches!(self.wanted, Wanted::Bytes { immediate: Some(_), .. })
+    }
+}

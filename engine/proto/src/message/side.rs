@@ -1,0 +1,84 @@
+//! What a message of the one-sided operations needs beside what every message has.
+
+use super::BlockList;
+use crate::region::RegionAddress;
+
+/// See the module's head. Ordinary messages have none.
+#[derive(Debug)]
+pub(crate) enum Side {
+    /// WRITE: these blocks, then the immediate in a piece of its own.
+    Write { blocks: BlockList, immediate: Option<u64> },
+    /// The answer to a READ: these blocks, to the peer's operation.
+    Response { blocks: BlockList, operation: u32 },
+    /// A READ of one block, or an atomic: a header that says it all.
+    Request { operation: u32, remote: RegionAddress, operands: [u64; 2] },
+    /// A READ of many blocks: its payload is their list.
+    List { operation: u32 },
+    /// An answer of 64 bits.
+    Value(u64),
+}
+
+/// The next piece of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cut {
+    pub offset: u64,
+    pub len: u16,
+    /// Nothing follows it.
+    pub last: bool,
+}
+
+impl Side {
+    /// The next piece, of a message of which `cut` of `total` bytes have been cut.
+    pub(crate) fn next(&mut self, cut: u64, total: u64, mtu: u16) -> Cut {
+        let left = match self {
+            Self::Write { blocks, .. } | Self::Response { blocks, .. } => blocks.left_in_block(cut),
+            Self::List { .. } => total - cut,
+            Self::Request { .. } | Self::Value(_) => 0,
+        };
+        let len = left.min(mtu.into()) as u16;
+        let more = match self {
+            // The immediate follows the last byte.
+            Self::Write { immediate: Some(_), .. } => cut < total,
+            _ => cut + u64::from(len) < total,
+        };
+        Cut { offset: cut, len, last: !more }
+    }
+
+    /// The blocks that it moves.
+    pub(crate) fn blocks(&self) -> Option<&BlockList> {
+        match self {
+            Self::Write { blocks, .. } | Self::Response { blocks, .. } => Some(blocks),
+            Self::Request { .. } | Self::List { .. } | Self::Value(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{BufferId, BufferRange};
+    use crate::transfer::Layout;
+    use alloc::vec::Vec;
+
+    fn cuts(len: u64, immediate: Option<u64>) -> Vec<(u64, u16)> {
+        let local = BufferRange { buffer: BufferId(0), offset: 0, len };
+        let layout = Layout::One { local, remote: RegionAddress::new(0, 0, 0) };
+        let mut side = Side::Write { blocks: BlockList::new(layout, 1 << 20).unwrap(), immediate };
+        let (mut cuts, mut done) = (Vec::new(), 0);
+        loop {
+            let cut = side.next(done, len, 100);
+            cuts.push((cut.offset, cut.len));
+            done += u64::from(cut.len);
+            if cut.last {
+                return cuts;
+            }
+        }
+    }
+
+    #[test]
+    fn an_immediate_is_one_more_piece() {
+        assert_eq!(cuts(250, None), [(0, 100), (100, 100), (200, 50)]);
+        assert_eq!(cuts(200, Some(1)), [(0, 100), (100, 100), (200, 0)]);
+        assert_eq!(cuts(0, Some(1)), [(0, 0)]);
+    }
+}

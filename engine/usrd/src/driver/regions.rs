@@ -1,0 +1,154 @@
+//! Registered memory: the core decides who may touch what and when it is free, here it is.
+
+use bytes::Bytes;
+use slab::Slab;
+use usrd_proto::{Access, BufferId, RegionRequest};
+
+use super::Driver;
+use super::buffers::{Space, id_in};
+use crate::memory::Memory;
+use crate::submission::Registered;
+use crate::{
+    Completion, CopyError, NotRegistered, Region, RegionCompletion, RegionOptions, RegisterError,
+    Unregistered,
+};
+
+/// The memory of all regions, by number.
+#[derive(Debug, Default)]
+pub(super) struct Regions(Slab<Entry>);
+
+#[derive(Debug)]
+struct Entry {
+    memory: Memory,
+    region: Region,
+    /// What the user calls its deregistration, once it has begun.
+    deregistering: Option<u64>,
+}
+
+impl Regions {
+    pub(super) fn memory(&self, index: u32) -> &Memory {
+        &self.0[index as usize].memory
+    }
+
+    pub(super) fn memory_mut(&mut self, index: u32) -> &mut Memory {
+        &mut self.0[index as usize].memory
+    }
+
+    fn find(&self, region: Region) -> Result<usize, NotRegistered> {
+        let mut entries = self.0.iter();
+        let live =
+            |(_, entry): &(usize, &Entry)| entry.region == region && entry.deregistering.is_none();
+        entries.find(live).map(|(index, _)| index).ok_or(NotRegistered)
+    }
+
+    /// Deregistrations that have not completed, when the engine ends.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = RegionCompletion> + '_ {
+        self.0.drain().filter_map(|entry| {
+            let context = entry.deregistering?;
+            Some(RegionCompletion { context, result: Ok(entry.memory.into_owned()) })
+        })
+    }
+}
+
+impl Driver {
+    /// [`Engine::register`](crate::Engine::register), for the thread that drives.
+    pub fn register(
+        &mut self,
+        memory: bytes::BytesMut,
+        options: impl Into<RegionOptions>,
+    ) -> Result<Region, Unregistered> {
+        let registered = self.register_memory(Memory::Owned(memory), options.into());
+        registered.map_err(|(error, memory)| Unregistered { error, memory: memory.into_owned() })
+    }
+
+    /// [`Engine::register_raw`](crate::Engine::register_raw), for the thread that drives.
+    ///
+    /// # Safety
+    /// As there.
+    pub unsafe fn register_raw(
+        &mut self,
+        memory: std::ptr::NonNull<u8>,
+        len: usize,
+        options: impl Into<RegionOptions>,
+    ) -> Result<Region, RegisterError> {
+        // SAFETY: the caller promises what `Memory::raw` asks for.
+        let memory = unsafe { Memory::raw(memory, len) };
+        self.register_memory(memory, options.into()).map_err(|(error, _)| error)
+    }
+
+    pub(super) fn register_memory(&mut self, memory: Memory, options: RegionOptions) -> Registered {
+        let RegionOptions { access, peers } = options;
+        if access.allows(Access::ATOMIC) && !memory.is_aligned() {
+            let error = RegisterError::Misaligned { align: align_of::<u64>() };
+            return Err((error, memory));
+        }
+        let peers = match peers {
+            None => None,
+            Some(peers) => match peers.iter().map(|&peer| self.routes.lookup(peer)).collect() {
+                Some(peers) => Some(peers),
+                None => return Err((RegisterError::UnknownPeer, memory)),
+            },
+        };
+        let (slot, len) = (self.regions.0.vacant_key(), memory.len() as u64);
+        let buffer = id_in(Space::Region, slot);
+        match self.endpoint.register(RegionRequest { buffer, len, access, peers }) {
+            Ok(start) => {
+                let region = Region { start, len, access };
+                self.regions.0.insert(Entry { memory, region, deregistering: None });
+                Ok(region)
+            }
+            Err(error) => Err((error.into(), memory)),
+        }
+    }
+
+    pub(super) fn deregister(&mut self, region: Region, context: u64) {
+        let found = self.regions.find(region);
+        if let Ok(index) = found
+            && self.endpoint.revoke(self.now, region.start).is_ok()
+        {
+            self.regions.0[index].deregistering = Some(context);
+            return;
+        }
+        let result = Err(NotRegistered);
+        self.complete(Completion::Deregistered(RegionCompletion { context, result }));
+    }
+
+    /// The core has seen the last of a region. Packets that wait for the device keep what they
+    /// carry of it.
+    pub(super) fn region_released(&mut self, buffer: BufferId) {
+        let (_, index) = super::buffers::split(buffer);
+        let Some(Entry { memory, deregistering, .. }) = self.regions.0.try_remove(index as usize)
+        else {
+            debug_assert!(false, "{buffer:?} released without having been registered");
+            return;
+        };
+        self.batch.hold(buffer, |start, len| Bytes::copy_from_slice(memory.slice(start, len)));
+        if let Some(context) = deregistering {
+            let result = Ok(memory.into_owned());
+            self.complete(Completion::Deregistered(RegionCompletion { context, result }));
+        }
+    }
+
+    /// [`Engine::copy_from`](crate::Engine::copy_from), for the thread that drives.
+    pub fn copy_from(&self, region: Region, offset: u64, len: usize) -> Result<Bytes, CopyError> {
+        let index = self.inside(region, offset, len)?;
+        let memory = self.regions.memory(index as u32);
+        Ok(Bytes::copy_from_slice(memory.slice(offset as usize, len)))
+    }
+
+    /// [`Engine::copy_into`](crate::Engine::copy_into), for the thread that drives.
+    pub fn copy_into(&mut self, region: Region, offset: u64, data: &[u8]) -> Result<(), CopyError> {
+        let index = self.inside(region, offset, data.len())?;
+        self.regions.memory_mut(index as u32).write(offset as usize, data);
+        Ok(())
+    }
+
+    fn inside(&self, region: Region, offset: u64, len: usize) -> Result<usize, CopyError> {
+        let index = self.regions.find(region)?;
+        let end = offset.checked_add(len as u64);
+        match end.is_some_and(|end| end <= region.len) {
+            true => Ok(index),
+            false => Err(CopyError::OutOfBounds { len: region.len }),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! One-sided operations: from the user to the core, and what the core makes of those of peers.
+
+use bytes::Bytes;
+use usrd_proto::transfer::tidy;
+use usrd_proto::wire::{decode_list, encode_list};
+use usrd_proto::{
+    Atomic, AtomicRequest, Block, BounceId, BufferRange, InboundId, Layout, PeerId, ReadRequest,
+    RegionAddress, Token, TransferError, WriteRequest,
+};
+
+use super::Driver;
+use super::buffers::{PendingTransfer, Space, TransferMemory, id_in};
+use crate::submission::{Transfer, What};
+use crate::{Completion, Notification, TransferCompletion, TransferFailure, TransferOptions};
+
+impl Driver {
+    pub(super) fn start_transfer(&mut self, transfer: Transfer) {
+        let Transfer { peer, options, what } = transfer;
+        let context = options.context;
+        let memory = TransferMemory::None;
+        let index = self.buffers.transfers.insert(PendingTransfer { peer, context, memory });
+        let Some(id) = self.routes.lookup(peer) else {
+            if let What::Read { buffer, .. } = what {
+                self.buffers.transfers[index].memory = TransferMemory::Buffer(buffer);
+            }
+            return self.transfer_rejected(index, TransferError::UnknownPeer);
+        };
+        let started = match what {
+            What::Write { data, to } => self.start_write(index, id, data, to, options),
+            What::Read { buffer, from } => self.start_read(index, id, buffer, from, options),
+            What::WriteBlocks(blocks) => self.start_write_blocks(index, id, blocks, options),
+            What::ReadBlocks(blocks) => self.start_read_blocks(index, id, blocks, options),
+            What::Atomic { at, op } => {
+                let request = AtomicRequest { token: token_of(index), remote: at, op };
+                self.endpoint.atomic(self.now, id, request)
+            }
+        };
+        if let Err(error) = started {
+            self.transfer_rejected(index, error);
+        }
+    }
+
+    fn start_write(
+        &mut self,
+        index: usize,
+        peer: PeerId,
+        data: Bytes,
+        remote: RegionAddress,
+        options: TransferOptions,
+    ) -> Result<(), TransferError> {
+        let local = whole(index, data.len());
+        self.buffers.transfers[index].memory = TransferMemory::Data(data);
+        let layout = Layout::One { local, remote };
+        self.endpoint.write(self.now, peer, write_request(index, layout, options))
+    }
+
+    fn start_read(
+        &mut self,
+        index: usize,
+        peer: PeerId,
+        buffer: bytes::BytesMut,
+        remote: RegionAddress,
+        options: TransferOptions,
+    ) -> Result<(), TransferError> {
+        let local = whole(index, buffer.len());
+        self.buffers.transfers[index].memory = TransferMemory::Buffer(buffer);
+        let layout = Layout::One { local, remote };
+        let (token, immediate) = (token_of(index), options.immediate);
+        let request = ReadRequest { token, layout, list: None, immediate };
+        self.endpoint.read(self.now, peer, request)
+    }
+
+    fn start_write_blocks(
+        &mut self,
+        index: usize,
+        peer: PeerId,
+        mut blocks: Vec<Block>,
+        options: TransferOptions,
+    ) -> Result<(), TransferError> {
+        tidy(&mut blocks);
+        let request = write_request(index, Layout::Blocks(blocks), options);
+        self.endpoint.write(self.now, peer, request)
+    }
+
+    fn start_read_blocks(
+        &mut self,
+        index: usize,
+        peer: PeerId,
+        mut blocks: Vec<Block>,
+        options: TransferOptions,
+    ) -> Result<(), TransferError> {
+        tidy(&mut blocks);
+        let list = Bytes::from(encode_list(&blocks));
+        let range = whole(index, list.len());
+        self.buffers.transfers[index].memory = TransferMemory::Data(list);
+        let (token, immediate) = (token_of(index), options.immediate);
+        let layout = Layout::Blocks(blocks);
+        let request = ReadRequest { token, layout, list: Some(range), immediate };
+        self.endpoint.read(self.now, peer, request)
+    }
+
+    /// The core has not taken an operation.
+    fn transfer_rejected(&mut self, index: usize, error: TransferError) {
+        let pending = self.buffers.transfers.remove(index);
+        self.complete(pending.over(Err(TransferFailure::Rejected(error))));
+    }
+
+    pub(super) fn transfer_completed(
+        &mut self,
+        token: Token,
+        result: Result<u64, usrd_proto::TransferFailure>,
+    ) {
+        let index = token.0 as usize;
+        let Some(pending) = self.buffers.transfers.try_remove(index) else {
+            debug_assert!(false, "{token:?} completed without having been submitted");
+            return;
+        };
+        if let TransferMemory::Data(data) = &pending.memory {
+            let slice = |start: usize, len| data.slice(start..start + len);
+            self.batch.hold(id_in(Space::Transfer, index), slice);
+        }
+        self.complete(pending.over(result.map_err(TransferFailure::from)));
+    }
+
+    /// A peer's transfer is in place.
+    pub(super) fn notified(&mut self, peer: PeerId, immediate: u64, bytes: u64) {
+        let peer = self.routes.handle(peer);
+        self.complete(Completion::Notified(Notification { peer, immediate, bytes }));
+    }
+
+    /// The list of a peer's READ is whole.
+    pub(super) fn list_arrived(&mut self, list: InboundId, bounce: BounceId, len: u64) {
+        let blocks = decode_list(self.bounce.front(bounce, len));
+        self.endpoint.serve_list(self.now, list, blocks);
+    }
+
+    /// A peer's atomic.
+    pub(super) fn perform(&mut self, atomic: &Atomic) {
+        let (_, index) = super::buffers::split(atomic.buffer);
+        let memory = self.regions.memory_mut(index);
+        let old = memory.atomic(atomic.offset as usize, atomic.op);
+        self.endpoint.handle_atomic(self.now, atomic.id, old);
+    }
+
+    /// Tells the core what the user has taken since the last turn.
+    pub(super) fn return_notifications(&mut self) {
+        match self.shared.take_notifications_taken() {
+            0 => {}
+            taken => self.endpoint.notifications_taken(taken),
+        }
+    }
+}
+
+impl PendingTransfer {
+    pub(super) fn over(self, result: Result<u64, TransferFailure>) -> Completion {
+        let Self { peer, context, memory } = self;
+        let buffer = match memory {
+            TransferMemory::Buffer(buffer) => Some(buffer),
+            TransferMemory::None | TransferMemory::Data(_) => None,
+        };
+        Completion::Transfer(TransferCompletion { context, peer, buffer, result })
+    }
+}
+
+fn write_request(index: usize, layout: Layout, options: TransferOptions) -> WriteRequest {
+    let TransferOptions { level, immediate, .. } = options;
+    WriteRequest { token: token_of(index), layout, level, immediate }
+}
+
+/// All of an operation's own memory.
+fn whole(index: usize, len: usize) -> BufferRange {
+    BufferRange { buffer: id_in(Space::Transfer, index), offset: 0, len: len as u64 }
+}
+
+fn token_of(index: usize) -> Token {
+    Token(index as u64)
+}
