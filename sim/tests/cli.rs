@@ -330,3 +330,29 @@ fn imported_files_run() {
     exits(2, &["import"]);
     assert!(exits(2, &["import", "--cm", &tree]).contains("t.topo:2: \"Tiers\" is not known"));
 }
+
+#[test]
+fn experiments_become_tables_beside_the_figures_of_others() {
+    let scratch = Scratch::new("experiments");
+    fs::create_dir_all(scratch.at("experiments")).unwrap();
+    fs::write(scratch.at("experiments/small.toml"), SMALL).unwrap();
+    let list = scratch.at("list.toml");
+    let text = "[[experiment]]\ntitle = \"Small\"\nplan = \"small.toml\"\ngoal = 1.0\nrows = [\n\
+                { name = \"hybrid\", theirs = { name = \"mixed\", max = 20.0, mean = 10.0 } },\n\
+                { name = \"slow\", set = { \"links.rate\" = \"10Gbps\" } },\n]\n";
+    fs::write(&list, text).unwrap();
+    let out = scratch.at("out.md");
+    exits(0, &["experiments", "--list", &list, "--seeds", "3", "--out", &out]);
+    let document = scratch.read("out.md");
+    let row = |name: &str| {
+        let line = document.lines().find(|line| line.starts_with(&format!("| {name} |"))).unwrap();
+        line.split('|').map(str::trim).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (hybrid, slow) = (row("hybrid"), row("slow"));
+    assert_eq!(hybrid[7], "mixed 20.0 (10.0)");
+    let max = |row: &[String]| -> f64 { row[2].split(' ').next().unwrap().parse().unwrap() };
+    assert!((max(&hybrid) / 20.0 - hybrid[8].parse::<f64>().unwrap()).abs() < 0.01, "{document}");
+    assert!(max(&slow) > 3.0 * max(&hybrid), "{document}");
+    assert!(document.contains("% above"), "{document}");
+    assert!(exits(2, &["experiments", "--list", &scratch.at("none.toml")]).contains("none.toml"));
+}

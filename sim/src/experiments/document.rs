@@ -14,7 +14,7 @@ pub fn document(index: &Index, outcomes: &[Vec<Outcome>], seeds: u32, command: &
             summary.push(line);
         }
     }
-    text += "## Against the goals\n\nThe last row of each experiment, its median over the seeds:\n\n\
+    text += "## Against the goals\n\nThe hybrid, or the last row where there is none: its median over the seeds.\n\n\
              | experiment | ours us | goal us | |\n|---|---|---|---|\n";
     text += &summary.concat();
     text
@@ -87,7 +87,6 @@ fn line(experiment: &Experiment, row: &Row, outcome: &Outcome) -> String {
 
 fn verdict(experiment: &Experiment, outcomes: &[Outcome]) -> Option<String> {
     let goal = experiment.goal?;
-    // The last row that is not a variation of another is the hybrid, or all there is.
     let named = experiment.rows.iter().position(|row| row.name == "hybrid");
     let row = named.unwrap_or(experiment.rows.len() - 1);
     let ours = outcomes.get(row)?.figure(&experiment.figure).p50;
