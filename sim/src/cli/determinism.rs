@@ -6,6 +6,7 @@ use usrd_sim::event::QueueKind;
 
 use super::args::ScenarioArgs;
 use super::failure::{Failure, VIOLATION};
+use super::out::say_line;
 use super::runner::Prepared;
 
 pub(crate) fn run(args: &ScenarioArgs) -> Result<ExitCode, Failure> {
@@ -17,6 +18,6 @@ pub(crate) fn run(args: &ScenarioArgs) -> Result<ExitCode, Failure> {
     };
     digests.push(prepared.run()?.digest);
     let same = digests.iter().all(|digest| *digest == digests[0]);
-    println!("{} {}", digests.join(" "), if same { "same" } else { "DIFFERENT" });
+    say_line!("{} {}", digests.join(" "), if same { "same" } else { "DIFFERENT" });
     Ok(ExitCode::from(if same { 0 } else { VIOLATION }))
 }

@@ -10,6 +10,7 @@ use usrd_sim::sweep::Results;
 
 use super::args::DiffArgs;
 use super::failure::Failure;
+use super::out::{say, say_line};
 
 pub(crate) fn run(args: &DiffArgs) -> Result<ExitCode, Failure> {
     let (a, b) = (load(&args.a)?, load(&args.b)?);
@@ -19,9 +20,9 @@ pub(crate) fn run(args: &DiffArgs) -> Result<ExitCode, Failure> {
         std::fs::write(path, page).map_err(Failure::writing(path))?;
     }
     if args.json {
-        println!("{}", difference.to_json());
+        say_line!("{}", difference.to_json());
     } else {
-        print!("{difference}");
+        say!("{difference}");
     }
     Ok(ExitCode::SUCCESS)
 }

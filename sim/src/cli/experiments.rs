@@ -10,6 +10,7 @@ use usrd_sim::{Scenario, Simulation};
 use super::args::ExperimentsArgs;
 use super::failure::{Failure, VIOLATION};
 use super::live::live_runs;
+use super::out::say;
 use super::sweep::in_threads;
 
 pub(crate) fn run(args: &ExperimentsArgs) -> Result<ExitCode, Failure> {
@@ -37,7 +38,7 @@ pub(crate) fn run(args: &ExperimentsArgs) -> Result<ExitCode, Failure> {
     let text = document(&index, &outcomes, args.seeds, &command);
     match &args.out {
         Some(path) => std::fs::write(path, text).map_err(Failure::writing(path))?,
-        None => print!("{text}"),
+        None => say!("{text}"),
     }
     Ok(ExitCode::from(if bad == 0 { 0 } else { VIOLATION }))
 }

@@ -9,6 +9,7 @@ use usrd_sim::search::{Failure as Found, Fuzz, judge};
 use super::args::FuzzArgs;
 use super::failure::{Failure, VIOLATION};
 use super::live::live_count;
+use super::out::say_line;
 use super::sweep::in_threads;
 
 pub(crate) fn run(args: &FuzzArgs) -> Result<ExitCode, Failure> {
@@ -41,9 +42,11 @@ pub(crate) fn run(args: &FuzzArgs) -> Result<ExitCode, Failure> {
     if let Some(failure) = error.into_inner().unwrap() {
         return Err(failure);
     }
-    println!(
+    say_line!(
         "{} runs from root seed {}, {} failed",
-        summary.runs, args.root_seed, summary.failures
+        summary.runs,
+        args.root_seed,
+        summary.failures
     );
     Ok(ExitCode::from(if summary.failures == 0 { 0 } else { VIOLATION }))
 }
@@ -51,8 +54,8 @@ pub(crate) fn run(args: &FuzzArgs) -> Result<ExitCode, Failure> {
 /// Writes a failing scenario, with what was wrong at its head. It holds its own seed.
 fn keep(args: &FuzzArgs, found: &Found) -> Result<(), Failure> {
     let path = args.out.join(format!("{}-{}.toml", found.finding.sort, found.seed));
-    println!("seed {}: {}: {}", found.seed, found.finding.sort, found.finding.detail);
-    println!("  usrd-sim shrink {}", path.display());
+    say_line!("seed {}: {}: {}", found.seed, found.finding.sort, found.finding.detail);
+    say_line!("  usrd-sim shrink {}", path.display());
     let text = format!(
         "# {}: {}\n{}",
         found.finding.sort,

@@ -7,6 +7,7 @@ use usrd_sim::import::{Matrix, Tree, scenario_of};
 
 use super::args::ImportArgs;
 use super::failure::Failure;
+use super::out::say;
 
 pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     let matrix = args.cm.as_deref().map(|path| read(path, Matrix::parse)).transpose()?;
@@ -16,7 +17,7 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     let text = scenario_of(&name, matrix.as_ref(), tree.as_ref())?;
     match &args.out {
         Some(path) => std::fs::write(path, text).map_err(Failure::writing(path))?,
-        None => print!("{text}"),
+        None => say!("{text}"),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,6 +9,7 @@ mod fuzz;
 mod import;
 mod live;
 mod merge;
+mod out;
 mod recorded;
 mod replay;
 mod report;

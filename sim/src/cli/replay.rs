@@ -7,17 +7,18 @@ use usrd_sim::sweep::Results;
 
 use super::args::ReplayArgs;
 use super::failure::{Failure, VIOLATION};
+use super::out::{say, say_line};
 use super::runner::Prepared;
 
 pub(crate) fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
     let (prepared, digest) = prepare(args)?;
     let report = prepared.run()?;
-    print!("{report}");
+    say!("{report}");
     if report.digest != digest {
-        println!("replay        DIFFERENT: the digest was {digest}");
+        say_line!("replay        DIFFERENT: the digest was {digest}");
         return Ok(ExitCode::from(VIOLATION));
     }
-    println!("replay        the same as before");
+    say_line!("replay        the same as before");
     Ok(ExitCode::from(report.status.exit_code()))
 }
 

@@ -7,6 +7,7 @@ use usrd_sim::output::Origin;
 
 use super::args::ReportArgs;
 use super::failure::{Failure, VIOLATION};
+use super::out::say_line;
 use super::recorded::page;
 use super::replay::prepare;
 
@@ -19,9 +20,9 @@ pub(crate) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
     let origin = Origin::of_command(&prepared.document, prepared.seed, command);
     let (report, page) = page(&prepared, &origin)?;
     std::fs::write(&args.out, page).map_err(Failure::writing(&args.out))?;
-    println!("{}", args.out.display());
+    say_line!("{}", args.out.display());
     if report.digest != digest {
-        println!("DIFFERENT: the digest was {digest}, it is {}", report.digest);
+        say_line!("DIFFERENT: the digest was {digest}, it is {}", report.digest);
         return Ok(ExitCode::from(VIOLATION));
     }
     Ok(ExitCode::SUCCESS)

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use super::args::RunArgs;
 use super::failure::Failure;
 use super::live::LiveRun;
+use super::out::{say, say_line};
 use super::recorded::run_into;
 use super::runner::Prepared;
 
@@ -17,9 +18,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     };
     live.finish();
     if args.json {
-        println!("{}", report.to_json());
+        say_line!("{}", report.to_json());
     } else {
-        print!("{report}");
+        say!("{report}");
     }
     Ok(ExitCode::from(report.status.exit_code()))
 }

@@ -7,13 +7,14 @@ use usrd_sim::search::{Shrink, Shrunk, judge};
 
 use super::args::ShrinkArgs;
 use super::failure::{Failure, VIOLATION};
+use super::out::{say, say_line};
 use super::runner::Prepared;
 
 pub(crate) fn run(args: &ShrinkArgs) -> Result<ExitCode, Failure> {
     let prepared = Prepared::new(&args.scenario)?;
     let time = Duration::from_secs(args.seconds);
     let Some(shrink) = Shrink::new(prepared.document, prepared.seed, time, judge) else {
-        println!("nothing is wrong with it under seed {}", prepared.seed);
+        say_line!("nothing is wrong with it under seed {}", prepared.seed);
         return Ok(ExitCode::SUCCESS);
     };
     let shrunk = shrink.run();
@@ -21,9 +22,9 @@ pub(crate) fn run(args: &ShrinkArgs) -> Result<ExitCode, Failure> {
     match &args.out {
         Some(path) => {
             std::fs::write(path, text).map_err(Failure::writing(path))?;
-            println!("{} after {} runs: {}", path.display(), shrunk.tries, shrunk.finding.detail);
+            say_line!("{} after {} runs: {}", path.display(), shrunk.tries, shrunk.finding.detail);
         }
-        None => print!("{text}"),
+        None => say!("{text}"),
     }
     Ok(ExitCode::from(VIOLATION))
 }

@@ -10,6 +10,7 @@ use usrd_sim::{Document, Scenario, Simulation, Status};
 use super::args::SweepArgs;
 use super::failure::Failure;
 use super::live::live_runs;
+use super::out::{say, say_line};
 
 pub(crate) fn run(args: &SweepArgs) -> Result<ExitCode, Failure> {
     let plan = plan(args)?;
@@ -44,12 +45,12 @@ pub(crate) fn finish(
         let write = |text: &str| std::fs::File::create(path)?.write_all(text.as_bytes());
         write(&results.to_text()).map_err(Failure::writing(path))?;
     }
-    print!("{}", table(results));
+    say!("{}", table(results));
     let bad = results.records.iter().filter(|record| record.status != Status::Ok.name());
     for record in bad.clone().take(BAD_SHOWN) {
         let (run, seed, status) = (record.run, record.seed, &record.status);
         let what = record.violation.as_deref().unwrap_or_default();
-        println!("run {run} ({}, seed {seed}): {status}: {what}", record.label());
+        say_line!("run {run} ({}, seed {seed}): {status}: {what}", record.label());
     }
     let worst = bad.map(|record| exit_code(&record.status)).min();
     Ok(ExitCode::from(worst.unwrap_or(0)))

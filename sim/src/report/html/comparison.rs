@@ -8,7 +8,9 @@ use crate::compare::{Difference, Row, Samples};
 
 /// The page of a comparison.
 pub fn comparison_page(difference: &Difference, a: &Samples, b: &Samples) -> String {
-    let page = ComparisonPage { difference, rows: rows(difference), charts: charts(a, b) };
+    let scale = scale(difference);
+    let rows = rows(difference, scale);
+    let page = ComparisonPage { difference, scale, rows, charts: charts(a, b) };
     page.render().expect("writing to a string does not fail")
 }
 
@@ -16,6 +18,8 @@ pub fn comparison_page(difference: &Difference, a: &Samples, b: &Samples) -> Str
 #[template(path = "comparison.html")]
 struct ComparisonPage<'a> {
     difference: &'a Difference,
+    /// Where the strips end, in percent.
+    scale: f64,
     rows: Vec<RowLine>,
     charts: Vec<Chart>,
 }
@@ -29,13 +33,21 @@ struct RowLine {
     interval: String,
     count: String,
     significant: bool,
-    /// Where the interval and its middle lie on a strip of -50 % to +50 %, in percent of it.
+    /// Start and length of the interval, and its middle, in percent of the strip.
     strip: (f64, f64, f64),
 }
 
-fn rows(difference: &Difference) -> Vec<RowLine> {
+/// Far enough for every interval, in steps of ten percent.
+fn scale(difference: &Difference) -> f64 {
+    let ends = difference.rows.iter().map(|row| row.comparison.change);
+    let farthest =
+        ends.flat_map(|change| [change.low.abs(), change.high.abs()]).fold(0.0, f64::max);
+    (farthest * 10.0).ceil().clamp(1.0, 50.0) * 10.0
+}
+
+fn rows(difference: &Difference, scale: f64) -> Vec<RowLine> {
     let percent = |share: f64| format!("{:+.2} %", share * 100.0);
-    let place = |share: f64| (50.0 + share * 100.0).clamp(0.0, 100.0);
+    let place = |share: f64| (50.0 + share * 100.0 / scale * 50.0).clamp(0.0, 100.0);
     let line = |row: &Row| {
         let change = row.comparison.change;
         RowLine {
