@@ -51,6 +51,53 @@ fn perf_verifies_every_message_through_a_bad_network() {
 }
 
 #[test]
+fn perf_moves_memory_through_a_bad_network() {
+    let report = usrd_json(&[
+        "perf",
+        "--op",
+        "write,vwrite,read,vread,fadd",
+        "--size",
+        "64K,1M",
+        "--block",
+        "4K",
+        "--count",
+        "4",
+        "--loss",
+        "0.01",
+        "--reorder",
+        "0.05",
+        "--json",
+    ]);
+    assert_eq!((&report["version"], &report["verified"]), (&1.into(), &true.into()));
+    let rows = report["rows"].as_array().unwrap();
+    let ops: Vec<_> = rows.iter().map(|row| row["op"].as_str().unwrap()).collect();
+    let each = ["write", "vwrite", "read", "vread", "fadd"];
+    assert_eq!(ops, [each, each].concat());
+    for row in rows {
+        assert_eq!((&row["rounds"], &row["wrong"]), (&4.into(), &0.into()));
+        for field in ["p50_us", "p99_us", "gbps", "submit_us", "submit_ns_per_block", "ratio"] {
+            assert!(row[field].as_f64().unwrap() > 0.0, "{field}");
+        }
+    }
+    assert_eq!((&rows[0]["blocks"], &rows[1]["blocks"]), (&1.into(), &16.into()));
+    assert_eq!((&rows[6]["blocks"], &rows[8]["blocks"]), (&256.into(), &256.into()));
+}
+
+#[test]
+fn perf_says_what_cannot_be_moved() {
+    for (args, says) in [
+        (&["--op", "vread", "--size", "5000"][..], "must be a multiple of --block"),
+        (&["--op", "send,write"], "measured by itself"),
+        (&["--op", "write", "--blackhole", "1"], "are for --op send"),
+        (&["--op", "vread", "--block", "0"], "at least one byte"),
+    ] {
+        let output = usrd(&[&["perf"], args].concat());
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+        assert!(text(&output).contains(says), "{}", text(&output));
+    }
+}
+
+#[test]
 fn perf_prints_a_table_and_captures_packets() {
     let file = std::env::temp_dir().join(format!("usrd-cli-{}.pcapng", std::process::id()));
     let path = file.to_str().unwrap();

@@ -46,6 +46,19 @@ fn one_client_after_the_other_over_ipv4_and_ipv6() {
 }
 
 #[test]
+fn memory_of_another_process() {
+    let server = Server::start("127.0.0.1:0", &[]);
+    let ops = ["perf", &server.address, "--op", "vwrite,vread,fadd", "--size", "1M"];
+    for mode in ["inline", "thread"] {
+        let report = usrd_json(&[&ops[..], &["--count", "3", "--json", "--mode", mode]].concat());
+        assert_eq!(report["verified"], true);
+        assert_eq!(report["rows"].as_array().unwrap().len(), 3);
+    }
+    // And messages after that.
+    assert_measured(&client(&server.address, &[]));
+}
+
+#[test]
 fn a_server_for_one_client_ends_with_it() {
     let server = Server::start("127.0.0.1:0", &["--once"]);
     assert_measured(&client(&server.address, &[]));

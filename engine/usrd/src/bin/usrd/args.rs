@@ -54,11 +54,22 @@ pub(crate) struct PerfArgs {
     #[arg(long, requires = "listen")]
     pub(crate) once: bool,
 
+    /// What to measure: messages, or operations on the other end's memory, which take turns and are
+    /// compared with the first. Their --size is what one operation moves, their --count is rounds.
+    #[arg(long, value_enum, value_name = "LIST", value_delimiter = ',', default_values_t = [OpArg::Send],
+        conflicts_with = "listen")]
+    pub(crate) op: Vec<OpArg>,
+
+    /// Size of the blocks of vwrite and vread.
+    #[arg(long, value_name = "BYTES", default_value = "4K", value_parser = parse_block,
+        conflicts_with = "listen")]
+    pub(crate) block: usize,
+
     /// Compare with raw UDP and TCP on the same sockets, in turn, in this process: goodput, CPU
     /// time per byte, round trip.
     #[arg(long, conflicts_with_all = ["address", "listen", "size", "count", "service", "in_flight",
         "loss", "reorder", "duplicate", "corrupt", "blackhole", "pcap", "mode", "busy_poll",
-        "only", "verify_every"])]
+        "only", "verify_every", "op", "block"])]
     pub(crate) baseline: bool,
 
     /// Message sizes, such as 64,4K,1MiB [default: 64 B to 64 MiB].
@@ -167,6 +178,30 @@ pub(crate) enum ServiceArg {
     Rd,
 }
 
+/// What is measured, as typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OpArg {
+    /// Messages.
+    Send,
+    /// One block to the server's memory.
+    Write,
+    /// One block from the server's memory.
+    Read,
+    /// Many blocks to the server's memory, shuffled, as one operation.
+    Vwrite,
+    /// Many blocks from the server's memory, shuffled, as one operation.
+    Vread,
+    /// Fetch-and-add, one after the other: a round is a thousand, and its time that of one.
+    Fadd,
+}
+
+fn parse_block(text: &str) -> Result<usize, String> {
+    match parse_size(text)? {
+        0 => Err("a block has at least one byte".to_owned()),
+        size => Ok(size),
+    }
+}
+
 /// A congestion controller, as typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CcArg {
@@ -222,6 +257,8 @@ JSON (--json), one object:
                     to that without)
   paths_not_good[]  path, state, packets_sent, packets_lost
   verified          whether all contents did verify
+With --op write, read, ...: rows[] of op, size_bytes, blocks, rounds, p50_us, p99_us, gbps, submit_us,
+                    submit_ns_per_block, ratio (goodput to the first operation's), wrong
 A server prints {\"listening\": ADDR} and one object for each measurement, one a line.
 
 Exit codes:

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use usrd::{Address, Peer, PeerSnapshot, SendOptions};
+use usrd::{Address, BytesMut, Peer, PeerSnapshot, SendOptions};
 
 use super::control::{CONTROL_BYTES, Control, Counters, Kind, Level, Outcome, Trial};
 use super::cpu;
@@ -16,8 +16,12 @@ use crate::failure::Failure;
 /// An end that measures to one server.
 #[derive(Debug)]
 pub(crate) struct Client {
-    session: Session,
-    peer: Peer,
+    pub(super) session: Session,
+    pub(super) peer: Peer,
+    /// Of the READ that completed last.
+    pub(super) read_buffer: Option<BytesMut>,
+    /// Of the atomic that completed last.
+    pub(super) value: u64,
 }
 
 /// When a measurement is long enough.
@@ -52,7 +56,7 @@ impl Client {
         let peer = session.end.connect(server)?;
         session.talk_to(Some(peer));
         session.post(CONTROL_RECEIVES, CONTROL_BYTES)?;
-        Ok(Self { session, peer })
+        Ok(Self { session, peer, read_buffer: None, value: 0 })
     }
 
     /// The largest message that one packet carries. Known once there has been an exchange.
@@ -139,7 +143,7 @@ impl Client {
                 }
                 Incoming::Silence if !trial.service.is_reliable() => return Ok(None),
                 Incoming::Control(_, control) => unexpected(&control)?,
-                Incoming::Sent | Incoming::Silence => {}
+                _ => {}
             }
         }
     }
@@ -175,7 +179,7 @@ impl Client {
                 Incoming::Sent => completed += 1,
                 Incoming::Message(message) => self.session.repost(message)?,
                 Incoming::Control(_, control) => unexpected(&control)?,
-                Incoming::Silence => {}
+                _ => {}
             }
         }
         let elapsed = start.elapsed();
@@ -196,7 +200,7 @@ impl Client {
                 Incoming::Control(_, Control::Ready) => return Ok(before),
                 Incoming::Control(_, control) => unexpected(&control)?,
                 Incoming::Message(message) => self.session.repost(message)?,
-                Incoming::Sent | Incoming::Silence => {}
+                _ => {}
             }
         }
     }
@@ -210,7 +214,26 @@ impl Client {
                 Incoming::Control(_, control) => unexpected(&control)?,
                 // An answer that had been given up.
                 Incoming::Message(message) => self.session.repost(message)?,
-                Incoming::Sent | Incoming::Silence => {}
+                _ => {}
+            }
+        }
+    }
+
+    /// Waits for something that the server says.
+    pub(super) fn hear<T>(
+        &mut self,
+        mut wanted: impl FnMut(Control) -> Option<T>,
+    ) -> Result<T, Failure> {
+        loop {
+            match self.session.next()? {
+                Incoming::Control(_, control) => {
+                    unexpected(&control)?;
+                    if let Some(it) = wanted(control) {
+                        return Ok(it);
+                    }
+                }
+                Incoming::Message(message) => self.session.repost(message)?,
+                _ => {}
             }
         }
     }
@@ -227,7 +250,7 @@ impl Client {
 }
 
 impl Extent {
-    fn reached(self, messages: u64, start: Instant) -> bool {
+    pub(super) fn reached(self, messages: u64, start: Instant) -> bool {
         match self {
             Self::Count(count) => messages >= count,
             Self::For(duration) => start.elapsed() >= duration,
@@ -263,6 +286,7 @@ impl Trial {
         match self.kind {
             Kind::PingPong => "latency",
             Kind::Bulk => "bandwidth",
+            Kind::Memory { .. } => "memory",
         }
     }
 }

@@ -23,9 +23,30 @@ use super::tally::Tally;
 pub(crate) enum Control {
     Begin(Trial),
     Ready,
-    Refused { reason: String },
-    End { messages: u64 },
+    Refused {
+        reason: String,
+    },
+    End {
+        messages: u64,
+    },
     Done(Outcome),
+    /// The handle of the server's memory.
+    Memory {
+        handle: Vec<u8>,
+    },
+    /// Fill the memory with contents `number`.
+    Fill {
+        number: u64,
+    },
+    /// Does the memory hold contents `number`, in blocks of this size?
+    Look {
+        number: u64,
+        block: usize,
+    },
+    /// What was found.
+    Seen {
+        fine: bool,
+    },
     Alive,
     Bye,
 }
@@ -54,6 +75,8 @@ pub(crate) enum Kind {
     PingPong,
     /// From client to server, as fast as it goes.
     Bulk,
+    /// Operations on the server's memory, some of them in blocks of this size.
+    Memory { block: usize },
 }
 
 /// A service level, on the wire.
@@ -134,7 +157,7 @@ impl Control {
 }
 
 /// Both ends must agree on this, and on the pattern of the contents.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 /// Room for any control message.
 pub(crate) const CONTROL_BYTES: usize = 4096;
 /// How a control message begins. Measured messages of this length and more do not: their second

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use usrd::{
-    Address, Bytes, BytesMut, Completion, Driver, Engine, Peer, PeerSnapshot, SendOptions, Turn,
+    Access, Address, Bytes, BytesMut, Completion, Driver, Engine, Peer, PeerSnapshot, Region,
+    SendOptions, Turn,
 };
 
 use super::control::Counters;
@@ -113,6 +114,32 @@ impl End {
             retransmissions: stats.endpoint.retransmissions,
             spurious_retransmissions: stats.endpoint.spurious_retransmissions,
         })
+    }
+
+    pub(crate) fn register(&mut self, memory: BytesMut, access: Access) -> Result<Region, Failure> {
+        match &mut self.driver {
+            Some(driver) => driver.register(memory, access),
+            None => self.engine.register(memory, access),
+        }
+        .map_err(Failure::run)
+    }
+
+    /// The front of a region of this end's.
+    pub(crate) fn copy_from(&mut self, region: Region, len: usize) -> Result<Bytes, Failure> {
+        match &mut self.driver {
+            Some(driver) => driver.copy_from(region, 0, len),
+            None => self.engine.copy_from(region, 0, len),
+        }
+        .map_err(Failure::run)
+    }
+
+    /// Changes the front of a region of this end's.
+    pub(crate) fn copy_into(&mut self, region: Region, data: &Bytes) -> Result<(), Failure> {
+        match &mut self.driver {
+            Some(driver) => driver.copy_into(region, 0, data),
+            None => self.engine.copy_into(region, 0, data.clone()),
+        }
+        .map_err(Failure::run)
     }
 
     /// Lets what is pending leave, and closes the engine.

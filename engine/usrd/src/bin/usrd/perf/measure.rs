@@ -6,13 +6,14 @@ use usrd::{PathState, PeerSnapshot};
 
 use super::client::{Bulk, Client, Extent, RoundTrips};
 use super::control::{Counters, Kind, Level, Trial, VERSION};
+use super::memory;
 use super::park::while_driving;
 use super::pattern::mix;
 use super::progress::Progress;
 use super::report::{Bandwidth, Latency, PathReport, Report, Row, Settings};
 use super::table::Table;
 use super::tally::Tally;
-use crate::args::{Only, PerfArgs, ServiceArg};
+use crate::args::{Only, OpArg, PerfArgs, ServiceArg};
 use crate::failure::Failure;
 use crate::units::show_size;
 
@@ -45,9 +46,10 @@ struct Sum {
 
 /// Measures every size, and prints the results.
 pub(crate) fn run(args: &PerfArgs, what: String, clients: Clients) -> Result<(), Failure> {
-    let extent = args
-        .count
-        .map_or_else(|| Extent::For(args.duration.unwrap_or(DEFAULT_DURATION)), Extent::Count);
+    if args.op != [OpArg::Send] {
+        return memory::run(args, what, clients);
+    }
+    let extent = args.count.map_or_else(|| Extent::For(args.length()), Extent::Count);
     let mut run = Run {
         args,
         clients,
@@ -255,10 +257,18 @@ fn trial(args: &PerfArgs, kind: Kind, size: usize, number: u64) -> Trial {
         },
         in_flight: match kind {
             Kind::PingPong => 1,
+            Kind::Memory { .. } => 1,
             Kind::Bulk => args.in_flight.unwrap_or_else(|| default_in_flight(size)),
         },
         verify_every: args.verify_every,
         key: mix(args.seed).wrapping_add(number),
+    }
+}
+
+impl PerfArgs {
+    /// How long a measurement is to take.
+    pub(super) fn length(&self) -> Duration {
+        self.duration.unwrap_or(DEFAULT_DURATION)
     }
 }
 

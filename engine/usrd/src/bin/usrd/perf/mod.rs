@@ -4,6 +4,7 @@
 //!   alone     both ends in this process   \
 //!   client    measures to a server         >-- measure: sizes, one after the other --> report
 //!   server    answers                     /      client <-- control, session --> server
+//!   memory    instead of messages: operations on the server's memory
 //!   baseline  rounds of raw UDP, usrd and TCP, interleaved
 //! ```
 
@@ -15,6 +16,7 @@ mod cpu;
 mod damage;
 mod end;
 mod measure;
+mod memory;
 mod park;
 mod pattern;
 mod progress;

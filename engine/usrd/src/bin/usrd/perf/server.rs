@@ -8,6 +8,7 @@ use usrd::{Peer, SendOptions};
 
 use super::control::{CONTROL_BYTES, Control, Counters, Kind, Outcome, Trial, VERSION};
 use super::cpu;
+use super::memory;
 use super::pattern::Pattern;
 use super::session::{Incoming, Message, Session};
 use super::tally::Checker;
@@ -119,10 +120,15 @@ fn receives(trial: &Trial) -> u32 {
     match trial.kind {
         Kind::PingPong => PING_RECEIVES,
         Kind::Bulk => trial.in_flight.saturating_mul(2).saturating_add(1),
+        // Of memory, one is enough.
+        Kind::Memory { .. } => 1,
     }
 }
 
 fn measure(session: &mut Session, trial: &Trial, stop: &AtomicBool) -> Result<Outcome, Failure> {
+    if let Kind::Memory { .. } = trial.kind {
+        return memory::serve(session, trial, stop);
+    }
     session.post(receives(trial), trial.size)?;
     let before = session.end.counters()?;
     let ordered = trial.service == super::control::Level::Rd;
@@ -230,7 +236,7 @@ impl Answers {
                 Incoming::Control(_, Control::End { .. }) => return Ok(()),
                 Incoming::Control(_, Control::Begin(_) | Control::Bye) => return Err(begun_anew()),
                 Incoming::Silence => give_way(stop)?,
-                Incoming::Control(..) => {}
+                _ => {}
             }
         }
     }
@@ -245,11 +251,11 @@ impl Answers {
 }
 
 /// The client has left this measurement behind.
-fn begun_anew() -> Failure {
+pub(super) fn begun_anew() -> Failure {
     Failure::Run("the client gave this measurement up".to_owned())
 }
 
-fn give_way(stop: &AtomicBool) -> Result<(), Failure> {
+pub(super) fn give_way(stop: &AtomicBool) -> Result<(), Failure> {
     if stop.load(Ordering::Relaxed) {
         return Err(Failure::Run("stopped".to_owned()));
     }

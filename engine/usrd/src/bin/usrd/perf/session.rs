@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use usrd::{
     BytesMut, Completion, Peer, RecvCompletion, RecvFailure, SendCompletion, SendFailure,
-    SendOptions,
+    SendOptions, TransferCompletion,
 };
 
 use super::control::{CONTROL_BYTES, Control, Trial};
@@ -36,6 +36,8 @@ pub(crate) enum Incoming {
     Sent,
     /// A message of the measurement. Its buffer must be given back with [`Session::repost`].
     Message(Message),
+    /// A one-sided operation is over.
+    Transferred(TransferCompletion),
     /// The peer says something.
     Control(Peer, Control),
     /// Nothing, for [`SILENCE`].
@@ -156,8 +158,9 @@ impl Session {
             let incoming = match completion {
                 Completion::Send(send) => self.sent(&send)?,
                 Completion::Recv(receive) => self.received(receive)?,
-                // Messages are measured here, and nothing else.
-                _ => None,
+                Completion::Transfer(transfer) => Some(Incoming::Transferred(transfer)),
+                // Memory that was deregistered; nobody notifies.
+                Completion::Deregistered(_) | Completion::Notified(_) => None,
             };
             if let Some(incoming) = incoming {
                 return Ok(incoming);
