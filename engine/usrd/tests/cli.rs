@@ -2,7 +2,7 @@
 
 mod cli_support;
 
-use cli_support::{text, usrd, usrd_json};
+use cli_support::{Running, text, usrd, usrd_json};
 
 const SIZES: &str = "0,3,8,64,9000,1M";
 
@@ -245,4 +245,15 @@ fn info_shows_devices_and_why_some_are_unavailable() {
     assert_eq!(output.status.code(), Some(0));
     let shown = String::from_utf8(output.stdout).unwrap();
     assert!(shown.contains("udp v4") && shown.contains("unavailable: "), "{shown}");
+}
+
+/// As in `usrd perf | head`: no panic, and nobody left that waits for somebody who is gone.
+#[test]
+fn a_reader_that_stops_reading_ends_it() {
+    let mut running = Running::start(&["perf", "--size", "64,4K", "--duration", "100ms"]);
+    drop(running.child.stdout.take());
+    let output = running.finish();
+    assert!(!output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!said.contains("panicked"), "{said}");
 }

@@ -23,6 +23,8 @@ use tracing_subscriber::filter::LevelFilter;
 use args::{Cli, Command};
 
 fn main() -> ExitCode {
+    // Whoever reads the output may stop reading: that ends the command, quietly.
+    sigpipe::reset();
     let cli = Cli::parse();
     log(cli.verbose);
     let result = match cli.command {

@@ -17,6 +17,8 @@ use crate::failure::Failure;
 pub(crate) fn run(args: &PerfArgs) -> Result<(), Failure> {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
+        // However this ends: the scope waits for the servers.
+        let stop_at_last = StopOnDrop(&stop);
         let start = |number: u64, black_holes| -> Result<_, Failure> {
             let mut setup = Setup::new(args, 2 * number);
             setup.black_holes = black_holes;
@@ -26,10 +28,7 @@ pub(crate) fn run(args: &PerfArgs) -> Result<(), Failure> {
             let thread = scope.spawn(move || server.run(|_| {}));
             setup.number += 1;
             setup.pcap = (number == 0).then_some(args.pcap.as_deref()).flatten();
-            let client = (setup.session(LOCAL))
-                .and_then(|session| Client::new(session, address))
-                // Or else the scope would wait for it forever.
-                .inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
+            let client = Client::new(setup.session(LOCAL)?, address)?;
             Ok((client, thread))
         };
         let (main, main_thread) = start(0, true)?;
@@ -41,7 +40,7 @@ pub(crate) fn run(args: &PerfArgs) -> Result<(), Failure> {
         };
         let what = "both ends in this process, over the loopback interface".to_owned();
         let result = measure::run(args, what, Clients { main, reference });
-        stop.store(true, Ordering::Relaxed);
+        drop(stop_at_last);
         for thread in [Some(main_thread), reference_thread].into_iter().flatten() {
             let served = thread.join().map_err(|_| Failure::Run("the server panicked".into()))?;
             // What went wrong at the client comes first: it is the cause.
@@ -51,6 +50,16 @@ pub(crate) fn run(args: &PerfArgs) -> Result<(), Failure> {
         }
         result
     })
+}
+
+/// Tells servers to end when it goes out of scope, be it by a panic.
+#[derive(Debug)]
+pub(crate) struct StopOnDrop<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Any port of the loopback interface.

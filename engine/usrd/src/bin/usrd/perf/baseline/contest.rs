@@ -1,6 +1,6 @@
 //! usrd's own part: a client and a server as `usrd perf` has them, on two pinned threads.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use usrd::Address;
@@ -9,7 +9,7 @@ use usrd::proto::wire::DATA_HEADER_BYTES;
 use super::{Flow, MESSAGE_BYTES, PING_BYTES, pair};
 use crate::args::PerfArgs;
 use crate::failure::Failure;
-use crate::perf::alone::LOCAL;
+use crate::perf::alone::{LOCAL, StopOnDrop};
 use crate::perf::client::{Client, Extent};
 use crate::perf::control::{Kind, Level, Trial, VERSION};
 use crate::perf::measure::default_in_flight;
@@ -68,10 +68,10 @@ impl<'a> Contest<'a> {
         let address: Address = server_session.end.engine().local_address();
         let client_session = setup.session(LOCAL)?;
         let client = || {
+            let _stop_at_last = StopOnDrop(&stop);
             let mut client = Client::new(client_session, address)?;
             let result = measure(&mut client);
             let closed = client.close();
-            stop.store(true, Ordering::Relaxed);
             let result = result?;
             closed.map(|()| result)
         };
