@@ -87,6 +87,16 @@ fn a_client_whose_server_dies_says_so_and_the_address_works_again() {
 }
 
 #[test]
+fn a_server_outlives_a_client_that_is_killed_in_mid_message() {
+    let server = Server::start("127.0.0.1:0", &[]);
+    let large = ["perf", &server.address, "--size", "1M", "--only", "bandwidth"];
+    let mut long = Running::start(&[&large[..], &["--duration", "600"]].concat());
+    std::thread::sleep(Duration::from_millis(500));
+    long.kill();
+    assert_measured(&client(&server.address, &[]));
+}
+
+#[test]
 fn a_client_notices_that_its_server_was_restarted() {
     let mut server = Server::start("127.0.0.1:0", &[]);
     let address = server.address.clone();

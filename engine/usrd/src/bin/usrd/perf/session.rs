@@ -88,7 +88,7 @@ impl Session {
             if self.queue.is_empty() {
                 self.end.wait(&mut self.queue, SILENCE)?;
             }
-            for completion in self.queue.drain(..) {
+            for completion in std::mem::take(&mut self.queue) {
                 match completion {
                     Completion::Recv(RecvCompletion {
                         result: Err(RecvFailure::Cancelled),
@@ -98,7 +98,8 @@ impl Session {
                         // Its buffer is not needed: copy what is in it out, and settle.
                         let buffer = BytesMut::from(receive.message());
                         let old = std::mem::replace(&mut receive.buffer, buffer);
-                        self.receives.repost(&self.end, old, receive.context)?;
+                        // What was copied out before is not counted again.
+                        self.repost_buffer(old, receive.context)?;
                         kept.push_back(Completion::Recv(RecvCompletion {
                             context: COPIED,
                             ..receive
