@@ -7,6 +7,8 @@ pub enum DeviceKind {
     Udp,
     /// The in-process fabric.
     Loopback,
+    /// Unreliable-datagram queue pairs of RDMA NICs.
+    Verbs,
 }
 
 impl DeviceKind {
@@ -15,6 +17,7 @@ impl DeviceKind {
         match self {
             Self::Udp => "udp",
             Self::Loopback => "loopback",
+            Self::Verbs => "verbs",
         }
     }
 }
@@ -39,6 +42,18 @@ pub struct Capabilities {
     /// What a remote [`Device::resolve_source`](crate::Device::resolve_source) needs to find this
     /// device's main address; 0 where the source of a datagram is enough.
     pub locator: u16,
+    /// The link, where the device knows it.
+    pub link: Option<Link>,
+}
+
+/// The link that a device sends along; the sum of them, where there are several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its rate, in bits per second.
+    pub bps: u64,
+    /// Whether software plays the NIC, so that the rate says little, and delays are those of
+    /// processors.
+    pub is_software: bool,
 }
 
 /// Limits of one segmentation-offload train.

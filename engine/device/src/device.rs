@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::{Address, Capabilities, DeviceError, Waker};
 
 /// An unreliable datagram device, driven by one thread at a time.
@@ -60,6 +62,17 @@ pub trait Device: Send + fmt::Debug {
 
     /// A handle with which any thread ends a [`wait`](Self::wait), now or the next one.
     fn waker(&self) -> Waker;
+
+    /// Prepares memory that will be sent from again and again, so that it need not be copied
+    /// ([`Outgoing::memory`]), until it is [unpinned](Self::unpin). The device keeps a reference to it.
+    /// Most devices have nothing to prepare.
+    fn pin(&mut self, _memory: &Bytes) -> Result<(), DeviceError> {
+        Ok(())
+    }
+
+    /// Forgets everything about memory that overlaps with this, pinned or not. What is being sent
+    /// from it still is.
+    fn unpin(&mut self, _memory: &[u8]) {}
 }
 
 impl<D: Device + ?Sized> Device for Box<D> {
@@ -106,6 +119,14 @@ impl<D: Device + ?Sized> Device for Box<D> {
     fn waker(&self) -> Waker {
         (**self).waker()
     }
+
+    fn pin(&mut self, memory: &Bytes) -> Result<(), DeviceError> {
+        (**self).pin(memory)
+    }
+
+    fn unpin(&mut self, memory: &[u8]) {
+        (**self).unpin(memory);
+    }
 }
 
 /// A remote endpoint as this device knows it: a small index, dense from zero.
@@ -133,6 +154,9 @@ pub struct Outgoing<'a> {
     pub header: &'a [u8],
     /// What follows the header; may be empty.
     pub payload: &'a [u8],
+    /// What the payload is a part of, if the device may keep a reference to it and send it from
+    /// there.
+    pub memory: Option<&'a Bytes>,
 }
 
 impl Outgoing<'_> {

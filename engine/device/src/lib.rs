@@ -7,13 +7,15 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`udp`] | UDP sockets; a path is a source port; segmentation offload both ways |
+//! | `verbs` | RDMA NICs: unreliable-datagram queue pairs (with the feature `verbs`) |
 //! | [`loopback`] | an in-process fabric, for tests and for embedding |
 //! | [`fault`] | a wrapper around any device: loss, duplication, reordering, black-holed paths |
 //! | [`pcap`] | a wrapper around any device: pcapng capture |
 //!
 //! # Who owns which bytes
 //! * Outgoing header and payload are borrowed for the duration of [`Device::transmit`] only. The
-//!   device has copied them, or handed them to the kernel, when it returns.
+//!   device has copied them, or handed them to the kernel, when it returns; or else it keeps a
+//!   reference to the payload's [owner](Outgoing::memory) until it is done.
 //! * An arrival's bytes belong to the device. They stay readable through [`Device::bytes`] until
 //!   the arrival is given back with [`Device::release`].
 
@@ -24,6 +26,8 @@ pub mod fault;
 pub mod loopback;
 pub mod pcap;
 pub mod udp;
+#[cfg(feature = "verbs")]
+pub mod verbs;
 
 mod address;
 mod capabilities;
@@ -33,7 +37,7 @@ mod readiness;
 mod waker;
 
 pub use address::Address;
-pub use capabilities::{Capabilities, DeviceKind, Offload};
+pub use capabilities::{Capabilities, DeviceKind, Link, Offload};
 pub use device::{Arrival, Device, Outgoing, RouteId, Slot, SourceId};
 pub use error::DeviceError;
 pub use waker::Waker;

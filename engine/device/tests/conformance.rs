@@ -11,45 +11,60 @@ use usrd_device::{DeviceError, DeviceKind, RouteId, SourceId};
 
 /// Makes a module of tests for each backend.
 macro_rules! conformance {
-    ($($backend:ident => $make:expr;)*) => {$(
+    ($($backend:ident => $make:expr $(, $(#[$ignore:meta])+)?;)*) => {$(
         mod $backend {
             use super::*;
 
             const BACKEND: Backend = $make;
 
             #[test]
+            $($(#[$ignore])+)?
             fn datagrams_make_the_round_trip() { round_trip(&mut Bench::new(BACKEND)); }
             #[test]
+            $($(#[$ignore])+)?
             fn batches_arrive_whole() { batch(&mut Bench::new(BACKEND)); }
             #[test]
+            $($(#[$ignore])+)?
             fn trains_are_cut_where_they_were_joined() { trains(&mut Bench::new(BACKEND)); }
             #[test]
+            $($(#[$ignore])+)?
             fn the_largest_datagram_fits_and_no_larger_one() { sizes(&mut Bench::new(BACKEND)); }
             #[test]
+            $($(#[$ignore])+)?
             fn empty_payloads_arrive() { empty_payload(&mut Bench::new(BACKEND)); }
             #[test]
+            $($(#[$ignore])+)?
             fn equal_addresses_are_equal_routes() { routes(&mut Bench::new(BACKEND)); }
             #[test]
+            $($(#[$ignore])+)?
             fn unknown_routes_and_addresses_are_refused() { refusals(&mut Bench::new(BACKEND)); }
             #[test]
+            $($(#[$ignore])+)?
             fn sources_lead_back_to_the_sender() { sources(&mut Bench::new(BACKEND)); }
             #[test]
+            $($(#[$ignore])+)?
             fn paths_come_from_different_sources() { paths(&mut Bench::new(BACKEND)); }
             #[test]
+            $($(#[$ignore])+)?
             fn a_waker_ends_a_wait() { waking(&mut Bench::new(BACKEND)); }
             #[test]
+            $($(#[$ignore])+)?
             fn an_arrival_ends_a_wait() { waiting(&mut Bench::new(BACKEND)); }
             #[test]
+            $($(#[$ignore])+)?
             fn held_memory_stops_arrivals_until_it_is_released() {
                 back_pressure(&mut Bench::new(BACKEND));
             }
             #[test]
+            $($(#[$ignore])+)?
             fn bytes_stay_readable_until_they_are_released() {
                 held_bytes(&mut Bench::new(BACKEND));
             }
             #[test]
+            $($(#[$ignore])+)?
             fn nothing_is_marked_without_congestion() { marks(&mut Bench::new(BACKEND)); }
             #[test]
+            $($(#[$ignore])+)?
             fn a_missing_remote_does_not_stop_the_others() { missing(&mut Bench::new(BACKEND)); }
         }
     )*};
@@ -63,6 +78,13 @@ conformance! {
     loopback => Backend::Loopback;
     loopback_in_wrappers => Backend::Wrapped(&Backend::Loopback);
     udp_in_wrappers => Backend::Wrapped(&Backend::Udp { ip: "127.0.0.1", offload: true });
+}
+
+#[cfg(feature = "verbs")]
+conformance! {
+    verbs => Backend::Verbs, #[ignore = "needs an RDMA device: engine/device/lab/test"];
+    verbs_in_wrappers => Backend::Wrapped(&Backend::Verbs),
+        #[ignore = "needs an RDMA device: engine/device/lab/test"];
 }
 
 fn round_trip(bench: &mut Bench) {
@@ -80,7 +102,8 @@ fn batch(bench: &mut Bench) {
 }
 
 fn trains(bench: &mut Bench) {
-    let lengths = [[1000; 70].as_slice(), &[300, 1000, 1000, 999, 1001, 8000, 8000, 1]].concat();
+    let limit = bench.a.device.capabilities().max_datagram_bytes.min(8000);
+    let lengths = [[1000; 70].as_slice(), &[300, 1000, 1000, 999, 1001, limit, limit, 1]].concat();
     let fill = |index: usize, len: usize| vec![(index * 7 + len) as u8; len];
     let sent: Vec<Vec<u8>> = lengths.iter().enumerate().map(|(i, &len)| fill(i, len)).collect();
     // Header and payload split in different places.
@@ -180,6 +203,8 @@ fn paths(bench: &mut Bench) {
     match bench.kind {
         DeviceKind::Udp => assert_eq!(routes.len(), 4),
         DeviceKind::Loopback => assert_eq!((sources.len(), routes.len()), (4, 1)),
+        // A source is an endpoint, whichever of its queue pairs it used.
+        DeviceKind::Verbs => assert_eq!((sources.len(), routes.len()), (1, 1)),
     }
 }
 

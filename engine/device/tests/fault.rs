@@ -37,6 +37,7 @@ impl Bench {
                 ecn_capable: true,
                 header: b"no.",
                 payload: number,
+                memory: None,
             };
             let batch: Vec<_> = numbers.iter().map(|n| outgoing(n.as_slice())).collect();
             assert_eq!(self.local.transmit(&batch).unwrap(), batch.len());
@@ -169,7 +170,8 @@ fn a_wait_ends_when_something_held_is_due() {
     let config = FaultConfig { loss: 0.0, duplicate: 0.0, ..config };
     let mut local = FaultDevice::new(local, config).unwrap();
     let route = local.resolve(&remote.local_address()).unwrap();
-    let outgoing = Outgoing { route, path: 0, ecn_capable: true, header: b"late", payload: b"" };
+    let outgoing =
+        Outgoing { route, path: 0, ecn_capable: true, header: b"late", payload: b"", memory: None };
     assert_eq!(local.transmit(&[outgoing]).unwrap(), 1);
     // A single wait without a timeout would sleep for good if it did not know.
     let mut arrivals = Vec::new();

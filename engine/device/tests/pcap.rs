@@ -33,7 +33,8 @@ fn devices() -> (LoopbackDevice, LoopbackDevice) {
 /// Sends a datagram from `a` to `b`, and returns what arrived.
 fn exchange(a: &mut dyn Device, b: &mut dyn Device, payload: &[u8]) -> Vec<u8> {
     let route = a.resolve(&b.local_address()).unwrap();
-    let outgoing = Outgoing { route, path: 0, ecn_capable: true, header: b"header", payload };
+    let outgoing =
+        Outgoing { route, path: 0, ecn_capable: true, header: b"header", payload, memory: None };
     assert_eq!(a.transmit(&[outgoing]).unwrap(), 1);
     let mut arrivals = Vec::new();
     assert_eq!(b.poll(&mut arrivals).unwrap(), 1);

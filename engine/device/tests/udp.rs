@@ -17,7 +17,7 @@ fn device(host: &str) -> UdpDevice {
 }
 
 fn outgoing(route: RouteId, payload: &[u8]) -> Outgoing<'_> {
-    Outgoing { route, path: 0, ecn_capable: true, header: b"head", payload }
+    Outgoing { route, path: 0, ecn_capable: true, header: b"head", payload, memory: None }
 }
 
 fn poll(device: &mut UdpDevice) -> Vec<Arrival> {

@@ -10,6 +10,8 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 use usrd_device::Device;
 use usrd_device::udp::{UdpConfig, UdpDevice};
+#[cfg(feature = "verbs")]
+use usrd_device::verbs::{VerbsConfig, VerbsDevice};
 use usrd_proto::wire::DATA_HEADER_BYTES;
 use usrd_proto::{Config, Endpoint};
 
@@ -33,6 +35,8 @@ enum DeviceChoice {
     None,
     UdpAddress(String),
     Udp(UdpConfig),
+    #[cfg(feature = "verbs")]
+    Verbs(VerbsConfig),
     Ready(Box<dyn Device>),
 }
 
@@ -72,6 +76,14 @@ impl Builder {
     #[must_use]
     pub fn udp_config(mut self, config: UdpConfig) -> Self {
         self.device = DeviceChoice::Udp(config);
+        self
+    }
+
+    /// Uses RDMA NICs; a text such as `rxe0` or `mlx5_0,mlx5_1` makes settings.
+    #[cfg(feature = "verbs")]
+    #[must_use]
+    pub fn verbs(mut self, config: VerbsConfig) -> Self {
+        self.device = DeviceChoice::Verbs(config);
         self
     }
 
@@ -182,6 +194,8 @@ impl DeviceChoice {
             Self::None => return Err(BuildError::NoDevice),
             Self::Ready(device) => return Ok(device),
             Self::Udp(config) => config,
+            #[cfg(feature = "verbs")]
+            Self::Verbs(config) => return Ok(Box::new(VerbsDevice::open(&config)?)),
             Self::UdpAddress(text) => {
                 let bind: SocketAddr = text.parse().map_err(|_| BuildError::BadAddress(text))?;
                 UdpConfig::new(bind)

@@ -18,6 +18,7 @@ pub(crate) fn config_for(device: &Capabilities) -> Config {
     match device.kind {
         // Both are scheduled by an operating system, not clocked by a NIC.
         DeviceKind::Udp | DeviceKind::Loopback => allow_for_scheduling(&mut config),
+        DeviceKind::Verbs => fit_nic(&mut config, device),
     }
     config
 }
@@ -55,6 +56,21 @@ fn allow_for_scheduling(config: &mut Config) {
     config.ack.every_bytes = ACK_BYTES;
     config.ack.max_delay = ACK_DELAY;
     config.ack.message_end_delay = MESSAGE_END_DELAY;
+}
+
+/// A NIC's receive buffers are counted, and each holds one datagram however short.
+fn fit_nic(config: &mut Config, device: &Capabilities) {
+    let slots = device.receive_capacity_bytes / device.max_datagram_bytes;
+    let packets = (slots / 2).clamp(64, usize::from(config.recv_window_packets)) as u16;
+    config.recv_window_packets = 1 << packets.ilog2();
+    match device.link {
+        Some(link) if !link.is_software => config.cc.link_bps = link.bps,
+        // What it says of its rate is made up.
+        _ => {
+            allow_for_scheduling(config);
+            config.recv_window_bytes /= 2;
+        }
+    }
 }
 
 /// An exchange with a peer that has yet to wake up, with room to spare.
@@ -96,6 +112,7 @@ mod tests {
             receive_offload: true,
             receive_capacity_bytes: 4 << 20,
             locator: 4791,
+            link: None,
         }
     }
 

@@ -69,6 +69,18 @@ pub enum ConnectError {
     Driver(#[from] CommandError),
 }
 
+/// Why memory could not be prepared.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PinError {
+    /// The device cannot.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The driver did not answer.
+    #[error(transparent)]
+    Driver(#[from] CommandError),
+}
+
 /// Why the driver did not carry out a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -11,6 +11,7 @@
 //!
 //! # Who owns which bytes
 //! * What is sent is a [`Bytes`], of which the engine keeps a clone until the send completes.
+//!   A device that reads it by itself (verbs) can keep one longer, see [`Engine::pin`].
 //! * A posted [`BytesMut`] belongs to the engine until the receive's completion hands it back.
 //!   Payload is copied from the device straight into it.
 //! * A message that no receive is posted for waits in memory of the engine's, at most
@@ -60,7 +61,9 @@ pub use completion::{
 };
 pub use driver::{Driver, Turn};
 pub use engine::{CopyError, Engine};
-pub use error::{BuildError, CommandError, ConnectError, RegisterError, Rejected, SubmitError};
+pub use error::{
+    BuildError, CommandError, ConnectError, PinError, RegisterError, Rejected, SubmitError,
+};
 pub use event::Event;
 pub use options::SendOptions;
 pub use peer::Peer;

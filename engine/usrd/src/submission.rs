@@ -10,7 +10,7 @@ use usrd_proto::{AtomicOp, Block, PeerFailure, RegionAddress};
 use crate::memory::Memory;
 use crate::{
     CommandError, Completion, ConnectError, CopyError, EngineStats, NotRegistered, Peer,
-    PeerSnapshot, RecvCompletion, RecvFailure, Region, RegionCompletion, RegionOptions,
+    PeerSnapshot, PinError, RecvCompletion, RecvFailure, Region, RegionCompletion, RegionOptions,
     RegisterError, SendCompletion, SendFailure, SendOptions, ShutdownReport, TransferCompletion,
     TransferFailure, TransferOptions,
 };
@@ -86,6 +86,8 @@ pub(crate) enum Command {
     Register(Memory, RegionOptions, Answer<Registered>),
     CopyFrom(Region, u64, usize, Answer<Result<Bytes, CopyError>>),
     CopyInto(Region, u64, Bytes, Answer<Result<(), CopyError>>),
+    Pin(Bytes, Answer<Result<(), PinError>>),
+    Unpin(Bytes, Answer<()>),
     Shutdown(Duration, Answer<ShutdownReport>),
 }
 

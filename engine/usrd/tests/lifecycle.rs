@@ -101,7 +101,7 @@ fn a_cancelled_receive_comes_back() {
 
 #[test]
 fn a_shutdown_drains() {
-    for net in Net::ALL {
+    for net in Net::all() {
         let (a, b, peer) = net.engines();
         for tag in 0..20 {
             b.recv(BytesMut::zeroed(1 << 18), tag).unwrap();
@@ -189,7 +189,7 @@ fn operations_race_a_shutdown_and_none_is_lost() {
 
 #[test]
 fn one_thread_can_do_it_all() {
-    for net in Net::ALL {
+    for net in Net::all() {
         let [a, b] = net.pair();
         let (a, mut a_driver) = a.manual().unwrap();
         let (b, mut b_driver) = b.manual().unwrap();
@@ -215,7 +215,7 @@ fn one_thread_can_do_it_all() {
 
 #[test]
 fn a_sleeping_driver_is_woken() {
-    for net in Net::ALL {
+    for net in Net::all() {
         let (a, b, peer) = connect(net.pair().map(|side| side.spin(Duration::ZERO)));
         for context in 0..100 {
             exchange(&a, &b, peer, 100, SendOptions::new(context));

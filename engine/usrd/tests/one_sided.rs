@@ -57,7 +57,7 @@ fn moved(blocks: &[Block], from: &[u8], to: &mut [u8]) {
 
 #[test]
 fn writes_and_reads_of_every_size() {
-    for net in Net::ALL {
+    for net in Net::all() {
         let (a, b, peer) = net.engines();
         let mtu_bytes = usize::from(a.info().config.mtu_bytes);
         let region = register(&b, &vec![0; 3 * mtu_bytes + 10], Access::READ | Access::WRITE);
@@ -84,7 +84,7 @@ fn writes_and_reads_of_every_size() {
 
 #[test]
 fn thousands_of_blocks_through_faults() {
-    for net in Net::ALL {
+    for net in Net::all() {
         let (a, b, peer) = connect(net.faulty_pair(Some(hostile(8))));
         let (count, len) = (2000, 1000);
         let size = (count * len) as usize;
@@ -114,7 +114,7 @@ fn thousands_of_blocks_through_faults() {
 
 #[test]
 fn large_transfers() {
-    for net in Net::ALL {
+    for net in Net::all() {
         let (a, b, peer) = net.engines();
         let size = 16 << 20;
         let region = register(&b, &vec![0; size], Access::READ | Access::WRITE);
@@ -127,7 +127,7 @@ fn large_transfers() {
 
 #[test]
 fn atomics_are_exact_through_faults() {
-    for net in Net::ALL {
+    for net in Net::all() {
         let (a, b, peer) = connect(net.faulty_pair(Some(hostile(9))));
         let region = register(&b, &[0; 24], Access::ATOMIC);
         let at = region.remote().at(8);
@@ -152,7 +152,7 @@ fn atomics_are_exact_through_faults() {
 
 #[test]
 fn notifications_come_alone_and_in_any_number() {
-    for net in Net::ALL {
+    for net in Net::all() {
         let [a, b] = net.faulty_pair(Some(hostile(10)));
         let (a, b, peer) = connect([a, b.config(|config| config.max_notifications = 4)]);
         for immediate in 0..100 {
@@ -169,7 +169,7 @@ fn notifications_come_alone_and_in_any_number() {
 
 #[test]
 fn what_a_region_does_not_allow_is_refused() {
-    for net in Net::ALL {
+    for net in Net::all() {
         let (a, b, peer) = net.engines();
         let refused = |refusal| Err(TransferFailure::Refused(refusal));
         let region = register(&b, &[7; 64], Access::READ);
@@ -253,7 +253,7 @@ fn what_is_wrong_on_this_side_is_said() {
 /// Transfers and messages together, both ways at once.
 #[test]
 fn everything_at_once_through_faults() {
-    for net in Net::ALL {
+    for net in Net::all() {
         let (a, b, at_a) = connect(net.faulty_pair(Some(hostile(11))));
         let at_b = b.connect(a.local_address()).unwrap();
         let size = 200_000;
@@ -298,7 +298,7 @@ fn everything_at_once_through_faults() {
 
 #[test]
 fn memory_of_the_callers_own() {
-    for net in Net::ALL {
+    for net in Net::all() {
         let (a, b, peer) = net.engines();
         let mut words = vec![0u64; 1000].into_boxed_slice();
         let start = NonNull::new(words.as_mut_ptr()).unwrap();
@@ -331,7 +331,7 @@ fn memory_of_the_callers_own() {
 /// more.
 #[test]
 fn deregistration_ends_transfers() {
-    for net in Net::ALL {
+    for net in Net::all() {
         let [a, b] = net.faulty_pair(Some(hostile(12)));
         let (a, (b, mut driver)) = (a.spawn().unwrap(), b.manual().unwrap());
         let peer = a.connect(b.local_address()).unwrap();
@@ -377,7 +377,7 @@ fn deregistration_ends_transfers() {
 /// A path that swallows everything costs transfers nothing but time.
 #[test]
 fn transfers_leave_dead_paths() {
-    for net in Net::ALL {
+    for net in Net::all() {
         let devices = net.fault_handles(hostile(13));
         let [(a, handle), (b, _)] = devices;
         let (a, b, peer) = connect([a, b]);
@@ -417,7 +417,7 @@ fn a_restarted_peer_refuses_old_keys() {
 /// Every operation completes when an engine ends, and regions come back if that was asked for.
 #[test]
 fn everything_completes_when_an_engine_ends() {
-    for net in Net::ALL {
+    for net in Net::all() {
         let [a, b] = net.pair();
         let (engine, mut driver) = a.manual().unwrap();
         let b = b.spawn().unwrap();

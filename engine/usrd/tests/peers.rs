@@ -77,18 +77,20 @@ fn bad_addresses_are_refused() {
 
 #[test]
 fn nobody_there() {
-    let (a, b, _) = connect(Net::UdpV4.pair().map(impatient));
-    let address = b.local_address();
-    drop(b);
-    let peer = a.connect(address).unwrap();
-    a.send(peer, "hello?", 1).unwrap();
-    let result = sent(&a).result;
-    assert_eq!(result, Err(SendFailure::Unknown(PeerFailure::Unreachable)));
+    for net in Net::all() {
+        let (a, b, _) = connect(net.pair().map(impatient));
+        let address = b.local_address();
+        drop(b);
+        let peer = a.connect(address).unwrap();
+        a.send(peer, "hello?", 1).unwrap();
+        let result = sent(&a).result;
+        assert_eq!(result, Err(SendFailure::Unknown(PeerFailure::Unreachable)), "{net:?}");
+    }
 }
 
 #[test]
 fn a_peer_that_dies_fails_what_is_pending() {
-    for net in Net::ALL {
+    for net in Net::all() {
         let (a, b, peer) = connect(net.pair().map(impatient));
         exchange(&a, &b, peer, 10, SendOptions::new(0));
         // No receive is posted, and the message is too large to bounce: it stays pending.

@@ -16,7 +16,7 @@ fn sizes(mtu_bytes: usize) -> Vec<usize> {
 
 #[test]
 fn reliable_messages_of_every_size() {
-    for net in Net::ALL {
+    for net in Net::all() {
         let (a, b, peer) = net.engines();
         let mtu_bytes = usize::from(a.info().config.mtu_bytes);
         for service in [Service::Srd, Service::Rd] {
@@ -31,7 +31,7 @@ fn reliable_messages_of_every_size() {
 
 #[test]
 fn large_messages() {
-    for net in Net::ALL {
+    for net in Net::all() {
         let (a, b, peer) = net.engines();
         for service in [Service::Srd, Service::Rd] {
             for len in [1 << 20, 16 << 20] {
@@ -43,7 +43,7 @@ fn large_messages() {
 
 #[test]
 fn datagrams_carry_one_packet() {
-    for net in Net::ALL {
+    for net in Net::all() {
         let (a, b, peer) = net.engines();
         // Both ends agree on the MTU with the first reliable message.
         exchange(&a, &b, peer, 1, SendOptions::new(0));
@@ -56,7 +56,7 @@ fn datagrams_carry_one_packet() {
 
 #[test]
 fn answers_reach_the_sender() {
-    for net in Net::ALL {
+    for net in Net::all() {
         let (a, b, peer) = net.engines();
         a.recv(BytesMut::zeroed(100), 1).unwrap();
         b.recv(BytesMut::zeroed(100), 2).unwrap();
@@ -72,7 +72,7 @@ fn answers_reach_the_sender() {
 
 #[test]
 fn messages_can_come_before_their_receives() {
-    for net in Net::ALL {
+    for net in Net::all() {
         let (a, b, peer) = net.engines();
         for tag in 0..50_u64 {
             let len = 100 * tag as usize;
@@ -93,7 +93,7 @@ fn messages_can_come_before_their_receives() {
 
 #[test]
 fn without_room_the_sender_waits() {
-    for net in Net::ALL {
+    for net in Net::all() {
         let [a, b] = net.pair();
         let (a, b, peer) = connect([a, b.config(|config| config.bounce_bytes = 10_000)]);
         for tag in 0..20 {
@@ -111,7 +111,7 @@ fn without_room_the_sender_waits() {
 
 #[test]
 fn a_buffer_that_is_too_small_gets_the_front() {
-    for net in Net::ALL {
+    for net in Net::all() {
         let (a, b, peer) = net.engines();
         for (room, len) in [(10, 11), (0, 1), (5000, 100_000)] {
             b.recv(BytesMut::zeroed(room), 1).unwrap();
@@ -132,7 +132,7 @@ fn a_buffer_that_is_too_small_gets_the_front() {
 fn ordered_messages_stay_in_order_through_faults() {
     let faults =
         FaultConfig { seed: 4, loss: 0.02, duplicate: 0.02, delay: 0.1, ..FaultConfig::default() };
-    for net in Net::ALL {
+    for net in Net::all() {
         let (a, b, peer) = connect(net.faulty_pair(Some(faults.clone())));
         let count = 300;
         for tag in 0..count {
@@ -163,7 +163,7 @@ fn unordered_messages_arrive_exactly_once_through_faults() {
         delay: 0.1,
         ..FaultConfig::default()
     };
-    for net in Net::ALL {
+    for net in Net::all() {
         let (a, b, peer) = connect(net.faulty_pair(Some(faults.clone())));
         let count = 200;
         let len = |tag: u64| 8 + (tag * tag * 7) as usize;

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use super::held::HeldBack;
 use super::verdict::{Judge, Verdict};
 use super::{FaultConfig, FaultCounters, FaultHandle};
+use bytes::Bytes;
+
 use crate::{
     Address, Arrival, Capabilities, Device, DeviceError, Outgoing, RouteId, SourceId, Waker,
 };
@@ -227,6 +229,14 @@ impl<D: Device> Device for FaultDevice<D> {
     fn waker(&self) -> Waker {
         self.inner.waker()
     }
+
+    fn pin(&mut self, memory: &Bytes) -> Result<(), DeviceError> {
+        self.inner.pin(memory)
+    }
+
+    fn unpin(&mut self, memory: &[u8]) {
+        self.inner.unpin(memory);
+    }
 }
 
 impl<D: fmt::Debug> fmt::Debug for FaultDevice<D> {
@@ -252,5 +262,6 @@ fn corrupted<'a>(datagram: &Outgoing<'_>, bit: u64, scratch: &'a mut Vec<u8>) ->
         ecn_capable: datagram.ecn_capable,
         header,
         payload,
+        memory: None,
     }
 }

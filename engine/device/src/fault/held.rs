@@ -62,6 +62,7 @@ impl HeldBack {
                 ecn_capable: held.ecn_capable,
                 header,
                 payload,
+                memory: None,
             }
         })
     }
@@ -112,6 +113,7 @@ mod tests {
                 ecn_capable: true,
                 header: b"header",
                 payload,
+                memory: None,
             };
             held.hold(&datagram, start + Duration::from_nanos(delay));
         }

@@ -53,6 +53,7 @@ impl LoopbackDevice {
                 receive_offload: false,
                 receive_capacity_bytes: capacity * config.max_datagram_bytes,
                 locator: 0,
+                link: None,
             },
             inbox,
             routes: Vec::new(),
@@ -219,7 +220,7 @@ mod tests {
     use super::*;
 
     fn say<'a>(route: RouteId, payload: &'a [u8]) -> Outgoing<'a> {
-        Outgoing { route, path: 0, ecn_capable: false, header: &[], payload }
+        Outgoing { route, path: 0, ecn_capable: false, header: &[], payload, memory: None }
     }
 
     #[test]

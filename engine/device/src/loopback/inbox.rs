@@ -111,7 +111,14 @@ mod tests {
     use crate::RouteId;
 
     fn datagram(payload: &[u8]) -> Outgoing<'_> {
-        Outgoing { route: RouteId(0), path: 0, ecn_capable: false, header: b"h", payload }
+        Outgoing {
+            route: RouteId(0),
+            path: 0,
+            ecn_capable: false,
+            header: b"h",
+            payload,
+            memory: None,
+        }
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use super::format::{Direction, Writer};
 use super::headers::{Headers, shown};
+use bytes::Bytes;
+
 use crate::{
     Address, Arrival, Capabilities, Device, DeviceError, Outgoing, RouteId, SourceId, Waker,
 };
@@ -172,6 +174,14 @@ impl<D: Device, W: Write + Send + std::fmt::Debug> Device for PcapDevice<D, W> {
 
     fn waker(&self) -> Waker {
         self.inner.waker()
+    }
+
+    fn pin(&mut self, memory: &Bytes) -> Result<(), DeviceError> {
+        self.inner.pin(memory)
+    }
+
+    fn unpin(&mut self, memory: &[u8]) {
+        self.inner.unpin(memory);
     }
 }
 

@@ -228,6 +228,7 @@ fn capabilities(config: &UdpConfig, main: &Socket, receive_capacity_bytes: usize
         receive_offload: config.offload && main.coalesces_on_receive(),
         receive_capacity_bytes,
         locator: main.address.port(),
+        link: None,
     }
 }
 
@@ -275,8 +276,14 @@ mod tests {
         a.sockets[0].disable_checksums().unwrap();
         let route = a.resolve(&b.local_address()).unwrap();
         let payload = [7; 100];
-        let outgoing =
-            Outgoing { route, path: 0, ecn_capable: true, header: &[1], payload: &payload };
+        let outgoing = Outgoing {
+            route,
+            path: 0,
+            ecn_capable: true,
+            header: &[1],
+            payload: &payload,
+            memory: None,
+        };
         let mut arrivals = Vec::new();
         for round in 1..=2 {
             assert_eq!(a.transmit(&[outgoing; 5]).unwrap(), 5);

@@ -75,6 +75,7 @@ mod tests {
             ecn_capable: true,
             header: &[0; 10],
             payload: &[0; 200][..len - 10],
+            memory: None,
         }
     }
 

@@ -1,5 +1,7 @@
 //! Two devices of one backend that know each other's address.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 use std::time::{Duration, Instant};
 
 use usrd_device::fault::{FaultConfig, FaultDevice};
@@ -16,6 +18,9 @@ pub(crate) enum Backend {
         offload: bool,
     },
     Loopback,
+    /// The first RDMA device there is, or those that the environment names.
+    #[cfg(feature = "verbs")]
+    Verbs,
     /// Within wrappers that are set to change nothing.
     Wrapped(&'static Self),
 }
@@ -54,6 +59,10 @@ impl Bench {
     /// An address where there is no device.
     pub(crate) fn vacant_address(&self) -> Address {
         let own = self.a.device.local_address();
+        #[cfg(feature = "verbs")]
+        if self.kind == DeviceKind::Verbs {
+            return verbs::vacant_address(&own);
+        }
         let (host, _) = own.as_str().rsplit_once(':').unwrap();
         // Below all ports that are given to who asks for any, and above all loopback devices.
         Address::new(format!("{host}:{VACANT}"))
@@ -80,6 +89,8 @@ impl Backend {
                 };
                 Box::new(fabric.device(config).unwrap())
             }
+            #[cfg(feature = "verbs")]
+            Self::Verbs => Box::new(verbs::device()),
             Self::Wrapped(inner) => {
                 let inner = inner.device(fabric);
                 let faulty = FaultDevice::new(inner, FaultConfig::default()).unwrap();
@@ -137,7 +148,14 @@ impl End {
 
 impl<'a> Traffic<'a> {
     pub(crate) fn new(header: &'a [u8], payload: &'a [u8]) -> Self {
-        Self(Outgoing { route: RouteId(0), path: 0, ecn_capable: true, header, payload })
+        Self(Outgoing {
+            route: RouteId(0),
+            path: 0,
+            ecn_capable: true,
+            header,
+            payload,
+            memory: None,
+        })
     }
 
     pub(crate) fn along(mut self, path: u8) -> Self {
@@ -152,6 +170,45 @@ impl<'a> Traffic<'a> {
 
     pub(crate) fn to(self, route: RouteId) -> Outgoing<'a> {
         Outgoing { route, ..self.0 }
+    }
+}
+
+#[cfg(feature = "verbs")]
+pub(crate) mod verbs {
+    use usrd_device::Address;
+    use usrd_device::verbs::{EndpointAddress, VerbsConfig, VerbsDevice, ports};
+
+    /// Names the rails, such as `rxe0,rxe1`.
+    const VARIABLE: &str = "USRD_VERBS";
+
+    pub(crate) fn config() -> VerbsConfig {
+        let rails = std::env::var(VARIABLE).unwrap_or_else(|_| {
+            let ports = ports().expect("the verbs library, and a device");
+            ports.first().expect("an RDMA device").rail.to_string()
+        });
+        rails.parse().unwrap()
+    }
+
+    /// A small device, with as many paths and slots as the others have.
+    pub(crate) fn device() -> VerbsDevice {
+        let config = VerbsConfig {
+            paths: super::PATHS,
+            queue_pairs: 2,
+            // Half of them may be held.
+            receive_slots: Some(2 * super::RECEIVE_SLOTS),
+            ..config()
+        };
+        VerbsDevice::open(&config).unwrap()
+    }
+
+    /// The host, but no endpoint of it.
+    pub(crate) fn vacant_address(of: &Address) -> Address {
+        let mut address = EndpointAddress::from_address(of).unwrap();
+        address.qkey = 1;
+        for queue_pair in address.rails.iter_mut().flat_map(|rail| &mut rail.queue_pairs) {
+            *queue_pair = 0x00ff_fff0;
+        }
+        address.to_address()
     }
 }
 

@@ -147,6 +147,11 @@ impl Packet {
                 Payload::Pending(range) => buffers.payload(*range, regions),
                 Payload::Held(bytes) => bytes,
             },
+            memory: match &self.payload {
+                Payload::None => None,
+                Payload::Pending(range) => buffers.owner(range.buffer),
+                Payload::Held(bytes) => Some(bytes),
+            },
         }
     }
 }
@@ -176,6 +181,7 @@ mod tests {
             ecn_capable: false,
             header: &header,
             payload: &[],
+            memory: None,
         });
         let recycled: Vec<Outgoing<'static>> = recycle(outgoing);
         assert!(recycled.is_empty() && recycled.capacity() >= 100);

@@ -94,6 +94,20 @@ impl Buffers {
         }
     }
 
+    /// What an operation's packets are parts of, if the device may keep a reference to it. Regions can
+    /// change, and belong to the engine alone.
+    #[inline]
+    pub(super) fn owner(&self, buffer: BufferId) -> Option<&Bytes> {
+        match split(buffer) {
+            (Space::Send, index) => Some(&self.sends.get(index as usize)?.data),
+            (Space::Transfer, index) => match &self.transfers.get(index as usize)?.memory {
+                TransferMemory::Data(data) => Some(data),
+                _ => None,
+            },
+            (Space::Region, _) => None,
+        }
+    }
+
     /// Copies `bytes` into the buffer of a READ.
     pub(super) fn place_read(&mut self, index: u32, offset: u64, bytes: &[u8]) {
         let start = offset as usize;

@@ -8,8 +8,8 @@ use super::Driver;
 use super::buffers::token;
 use crate::submission::{Answer, Command, Submission};
 use crate::{
-    CommandError, Completion, ConnectError, EngineStats, Peer, PeerSnapshot, RecvCompletion,
-    RecvFailure, SendCompletion, SendFailure, SendOptions,
+    CommandError, Completion, ConnectError, EngineStats, Peer, PeerSnapshot, PinError,
+    RecvCompletion, RecvFailure, SendCompletion, SendFailure, SendOptions,
 };
 
 impl Driver {
@@ -32,6 +32,16 @@ impl Driver {
         self.collect();
         self.routes.unbind(id);
         Ok(())
+    }
+
+    /// [`Engine::pin`](crate::Engine::pin), for the thread that drives.
+    pub fn pin(&mut self, memory: &Bytes) -> Result<(), PinError> {
+        Ok(self.device.pin(memory)?)
+    }
+
+    /// [`Engine::unpin`](crate::Engine::unpin), for the thread that drives.
+    pub fn unpin(&mut self, memory: &Bytes) {
+        self.device.unpin(memory);
     }
 
     /// [`Engine::stats`](crate::Engine::stats), for the thread that drives.
@@ -151,6 +161,11 @@ impl Driver {
             }
             Command::CopyInto(region, offset, data, to) => {
                 answer(&to, self.copy_into(region, offset, &data));
+            }
+            Command::Pin(memory, to) => answer(&to, self.pin(&memory)),
+            Command::Unpin(memory, to) => {
+                self.unpin(&memory);
+                answer(&to, ());
             }
             Command::Shutdown(deadline, to) => self.begin_closing(deadline, Some(to)),
         }

@@ -19,7 +19,7 @@ pub use one_sided::CopyError;
 
 use crate::{
     Builder, CommandError, Completion, ConnectError, EngineInfo, EngineStats, Event, Peer,
-    PeerSnapshot, Rejected, SendOptions, ShutdownReport, SubmitError,
+    PeerSnapshot, PinError, Rejected, SendOptions, ShutdownReport, SubmitError,
 };
 
 /// An endpoint that sends and receives messages, and reads and writes memory of peers.
@@ -164,6 +164,20 @@ impl Engine {
     /// How things stand with one peer and each path to it.
     pub fn peer_stats(&self, peer: Peer) -> Result<PeerSnapshot, CommandError> {
         self.ask(|answer| Command::PeerStats(peer, answer))?
+    }
+
+    /// Prepares memory that messages are sent from again and again, so that a device that reads it by
+    /// itself (verbs) need not copy them; slices of it are sent from where they are. The engine keeps a
+    /// reference until it is [unpinned](Self::unpin). On other devices this does nothing.
+    pub fn pin(&self, memory: &Bytes) -> Result<(), PinError> {
+        self.ask(|answer| Command::Pin(memory.clone(), answer))?
+    }
+
+    /// Forgets memory, pinned or remembered from large messages that were sent from it. To be called
+    /// before something is done with its pages that the reference does not prevent, such as mapping
+    /// them anew.
+    pub fn unpin(&self, memory: &Bytes) -> Result<(), CommandError> {
+        self.ask(|answer| Command::Unpin(memory.clone(), answer))
     }
 
     // ---- the engine itself ----

@@ -21,10 +21,23 @@ pub(crate) enum Net {
     Loopback,
     UdpV4,
     UdpV6,
+    /// The rails that [`VERBS`] names, both ends at the same ones.
+    #[cfg(feature = "verbs")]
+    Verbs,
 }
 
+/// Names rails, such as `rxe0,rxe1`: the tests then run over these, instead of what every host has.
+#[cfg(feature = "verbs")]
+const VERBS: &str = "USRD_VERBS";
+
 impl Net {
-    pub(crate) const ALL: [Self; 3] = [Self::Loopback, Self::UdpV4, Self::UdpV6];
+    pub(crate) fn all() -> Vec<Self> {
+        #[cfg(feature = "verbs")]
+        if std::env::var_os(VERBS).is_some() {
+            return vec![Self::Verbs];
+        }
+        vec![Self::Loopback, Self::UdpV4, Self::UdpV6]
+    }
 
     /// Builders of two engines that can reach each other.
     pub(crate) fn pair(self) -> [Builder; 2] {
@@ -35,16 +48,8 @@ impl Net {
     pub(crate) fn faulty_pair(self, faults: Option<FaultConfig>) -> [Builder; 2] {
         let fabric = Fabric::new();
         [0, 1].map(|side| {
-            let builder = Engine::builder();
-            let builder = match self {
-                Self::Loopback => {
-                    let device = fabric.device(LoopbackConfig::default()).unwrap();
-                    builder.device(wrap(device, faults.as_ref(), side))
-                }
-                Self::UdpV4 => builder.device(wrap(udp("127.0.0.1:0"), faults.as_ref(), side)),
-                Self::UdpV6 => builder.device(wrap(udp("[::1]:0"), faults.as_ref(), side)),
-            };
-            builder.seed(100 + side)
+            let device = wrap(self.device(&fabric), faults.as_ref(), side);
+            Engine::builder().device(device).seed(100 + side)
         })
     }
 
@@ -53,15 +58,21 @@ impl Net {
         let fabric = Fabric::new();
         [0, 1].map(|side| {
             let faults = FaultConfig { seed: faults.seed * 2 + side, ..faults.clone() };
-            let device: Box<dyn Device> = match self {
-                Self::Loopback => Box::new(fabric.device(LoopbackConfig::default()).unwrap()),
-                Self::UdpV4 => Box::new(udp("127.0.0.1:0")),
-                Self::UdpV6 => Box::new(udp("[::1]:0")),
-            };
+            let device = self.device(&fabric);
             let device = FaultDevice::new(device, faults).unwrap();
             let handle = device.handle();
             (Engine::builder().device(Box::new(device)).seed(100 + side), handle)
         })
+    }
+
+    fn device(self, fabric: &Fabric) -> Box<dyn Device> {
+        match self {
+            Self::Loopback => Box::new(fabric.device(LoopbackConfig::default()).unwrap()),
+            Self::UdpV4 => Box::new(udp("127.0.0.1:0")),
+            Self::UdpV6 => Box::new(udp("[::1]:0")),
+            #[cfg(feature = "verbs")]
+            Self::Verbs => Box::new(verbs()),
+        }
     }
 
     /// Two running engines, and the second as the first one's peer.
@@ -81,9 +92,15 @@ pub(crate) fn udp(address: &str) -> UdpDevice {
     UdpDevice::bind(&UdpConfig::new(address.parse().unwrap())).unwrap()
 }
 
-fn wrap(device: impl Device + 'static, faults: Option<&FaultConfig>, side: u64) -> Box<dyn Device> {
+#[cfg(feature = "verbs")]
+fn verbs() -> usrd::device::verbs::VerbsDevice {
+    let rails = std::env::var(VERBS).unwrap();
+    usrd::device::verbs::VerbsDevice::open(&rails.parse().unwrap()).unwrap()
+}
+
+fn wrap(device: Box<dyn Device>, faults: Option<&FaultConfig>, side: u64) -> Box<dyn Device> {
     match faults {
-        None => Box::new(device),
+        None => device,
         Some(faults) => {
             let faults = FaultConfig { seed: faults.seed * 2 + side, ..faults.clone() };
             Box::new(FaultDevice::new(device, faults).unwrap())

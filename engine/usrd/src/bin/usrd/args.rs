@@ -69,7 +69,7 @@ pub(crate) struct PerfArgs {
     /// time per byte, round trip.
     #[arg(long, conflicts_with_all = ["address", "listen", "size", "count", "service", "in_flight",
         "loss", "reorder", "duplicate", "corrupt", "blackhole", "pcap", "mode", "busy_poll",
-        "only", "verify_every", "op", "block"])]
+        "only", "verify_every", "op", "block", "device"])]
     pub(crate) baseline: bool,
 
     /// Message sizes, such as 64,4K,1MiB [default: 64 B to 64 MiB].
@@ -105,10 +105,15 @@ pub(crate) struct PerfArgs {
         value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) verify_every: u32,
 
-    /// Paths: UDP source ports.
-    #[arg(long, value_name = "N", default_value_t = 16,
-        value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub(crate) paths: u16,
+    /// What to run over: udp, or verbs:DEVICE[:PORT][@GID_INDEX][,...] for RDMA NICs, such as
+    /// verbs:mlx5_0. There, ADDR is where the ends meet over TCP to exchange their addresses.
+    #[arg(long, default_value = "udp", value_parser = parse_device)]
+    pub(crate) device: DeviceArg,
+
+    /// Paths: UDP source ports; over verbs, combinations of port, queue pair and flow label [default:
+    /// 16; over verbs 128].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    paths: Option<u16>,
 
     /// Congestion control [default: what suits the device].
     #[arg(long, value_enum)]
@@ -165,6 +170,34 @@ pub(crate) struct FaultArgs {
     /// measured without, in turn, and compared.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) blackhole: Vec<u8>,
+}
+
+/// What to run over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum DeviceArg {
+    Udp,
+    /// The rails, not looked at yet.
+    Verbs(String),
+}
+
+fn parse_device(text: &str) -> Result<DeviceArg, String> {
+    match text.split_once(':') {
+        None if text == "udp" => Ok(DeviceArg::Udp),
+        Some(("verbs", rails)) => Ok(DeviceArg::Verbs(rails.to_owned())),
+        _ => {
+            Err("expected udp, or verbs: and the names of RDMA devices, such as verbs:rxe0".into())
+        }
+    }
+}
+
+impl PerfArgs {
+    /// How many paths.
+    pub(crate) fn paths(&self) -> u16 {
+        self.paths.unwrap_or(match self.device {
+            DeviceArg::Udp => 16,
+            DeviceArg::Verbs(_) => 128,
+        })
+    }
 }
 
 /// A service level, as typed.
@@ -252,7 +285,7 @@ JSON (--json), one object:
   settings          what was asked for
   rows[]            size_bytes; latency {round_trips, lost, p50_us, p99_us, p999_us, max_us} and
                     bandwidth {messages, bytes, seconds, gbps, messages_per_s, in_flight}, null if
-                    not measured; packets, retransmissions, spurious_retransmissions, paths_used,
+                    not measured; packets, retransmissions, spurious_retransmissions, ce_marks, paths_used,
                     messages_checked, contents_checked, verified, goodput_ratio (with --blackhole:
                     to that without)
   paths_not_good[]  path, state, packets_sent, packets_lost

@@ -1,4 +1,4 @@
-//! Both ends in this process, over UDP sockets on the loopback interface.
+//! Both ends in this process: over UDP sockets on the loopback interface, or through an RDMA NIC.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use super::client::Client;
 use super::measure::{self, Clients};
 use super::server::Server;
 use super::setup::Setup;
-use crate::args::PerfArgs;
+use crate::args::{DeviceArg, PerfArgs};
 use crate::failure::Failure;
 
 /// Measures, with a second, healthy pair of ends to compare with if paths are black holes.
@@ -38,7 +38,11 @@ pub(crate) fn run(args: &PerfArgs) -> Result<(), Failure> {
             let (client, thread) = start(1, false)?;
             (Some(client), Some(thread))
         };
-        let what = "both ends in this process, over the loopback interface".to_owned();
+        let over = match &args.device {
+            DeviceArg::Udp => "the loopback interface",
+            DeviceArg::Verbs(rails) => rails,
+        };
+        let what = format!("both ends in this process, over {over}");
         let result = measure::run(args, what, Clients { main, reference });
         drop(stop_at_last);
         for thread in [Some(main_thread), reference_thread].into_iter().flatten() {

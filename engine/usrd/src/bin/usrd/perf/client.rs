@@ -91,6 +91,7 @@ impl Client {
     ) -> Result<RoundTrips, Failure> {
         let before = self.begin(trial, PONG_RECEIVES, trial.size)?;
         let pattern = Pattern::new(trial.key, trial.size);
+        self.session.end.pin(pattern.memory())?;
         let ordered = trial.service == Level::Rd;
         let mut checker = Checker::new(trial.answer_key(), trial.size, ordered, trial.verify_every);
         let options = SendOptions::new(0).service(trial.service.service());
@@ -157,6 +158,7 @@ impl Client {
     ) -> Result<Bulk, Failure> {
         let before = self.begin(trial, CONTROL_RECEIVES, CONTROL_BYTES)?;
         let pattern = Pattern::new(trial.key, trial.size);
+        self.session.end.pin(pattern.memory())?;
         let options = SendOptions::new(0).service(trial.service.service());
         let limit = u64::from(trial.in_flight);
         let (mut sent, mut completed, mut over) = (0, 0, false);

@@ -102,6 +102,8 @@ pub(crate) struct Counters {
     pub(crate) packets: u64,
     pub(crate) retransmissions: u64,
     pub(crate) spurious_retransmissions: u64,
+    /// Packets that came with a mark of congestion.
+    pub(crate) ce_marks: u64,
 }
 
 impl Trial {
@@ -132,6 +134,7 @@ impl Counters {
             retransmissions: self.retransmissions - before.retransmissions,
             spurious_retransmissions: self.spurious_retransmissions
                 - before.spurious_retransmissions,
+            ce_marks: self.ce_marks - before.ce_marks,
         }
     }
 
@@ -139,6 +142,7 @@ impl Counters {
         self.packets += other.packets;
         self.retransmissions += other.retransmissions;
         self.spurious_retransmissions += other.spurious_retransmissions;
+        self.ce_marks += other.ce_marks;
     }
 }
 

@@ -21,11 +21,13 @@ pub(crate) struct End {
     spin: Duration,
     /// Empty between calls.
     batch: Vec<Completion>,
+    /// What messages are sent from, as the device knows it.
+    pinned: Bytes,
 }
 
 impl End {
     pub(crate) const fn new(engine: Engine, driver: Option<Driver>, spin: Duration) -> Self {
-        Self { engine, driver, spin, batch: Vec::new() }
+        Self { engine, driver, spin, batch: Vec::new(), pinned: Bytes::new() }
     }
 
     pub(crate) const fn engine(&self) -> &Engine {
@@ -96,6 +98,21 @@ impl End {
         result.map(drop)
     }
 
+    /// From now on messages are sent from `memory`.
+    pub(crate) fn pin(&mut self, memory: &Bytes) -> Result<(), Failure> {
+        let before = std::mem::replace(&mut self.pinned, memory.clone());
+        match &mut self.driver {
+            Some(driver) => {
+                driver.unpin(&before);
+                driver.pin(memory).map_err(Failure::run)
+            }
+            None => {
+                self.engine.unpin(&before).map_err(Failure::run)?;
+                self.engine.pin(memory).map_err(Failure::run)
+            }
+        }
+    }
+
     pub(crate) fn peer_stats(&mut self, peer: Peer) -> Result<PeerSnapshot, Failure> {
         match &mut self.driver {
             Some(driver) => driver.peer_stats(peer),
@@ -113,6 +130,7 @@ impl End {
             packets: stats.endpoint.data_packets_sent,
             retransmissions: stats.endpoint.retransmissions,
             spurious_retransmissions: stats.endpoint.spurious_retransmissions,
+            ce_marks: stats.endpoint.ce_marks_received,
         })
     }
 

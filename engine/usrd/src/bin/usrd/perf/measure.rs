@@ -137,6 +137,7 @@ impl Run<'_> {
             packets: sum.counters.packets,
             retransmissions: sum.counters.retransmissions,
             spurious_retransmissions: sum.counters.spurious_retransmissions,
+            ce_marks: sum.counters.ce_marks,
             paths_used: paths_used(&before, &after),
             messages_checked: sum.tally.messages,
             contents_checked: sum.tally.contents_checked,

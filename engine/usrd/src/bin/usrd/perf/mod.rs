@@ -22,6 +22,7 @@ mod pattern;
 mod progress;
 mod receives;
 mod remote;
+mod rendezvous;
 mod report;
 mod server;
 mod session;
@@ -34,10 +35,11 @@ use crate::failure::Failure;
 
 /// Runs the command.
 pub(crate) fn run(args: &PerfArgs) -> Result<(), Failure> {
-    if let Some(path) = args.faults.blackhole.iter().find(|&&path| u16::from(path) >= args.paths) {
+    if let Some(path) = args.faults.blackhole.iter().find(|&&path| u16::from(path) >= args.paths())
+    {
         return Err(Failure::Usage(format!(
             "--blackhole {path}: paths are 0 to {}; see --paths",
-            args.paths - 1
+            args.paths() - 1
         )));
     }
     match (&args.listen, &args.address) {

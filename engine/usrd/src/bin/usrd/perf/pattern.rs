@@ -34,6 +34,11 @@ impl Pattern {
         Self { key, size, row: row.into() }
     }
 
+    /// What all messages are slices of.
+    pub(crate) const fn memory(&self) -> &Bytes {
+        &self.row
+    }
+
     /// Message `number`. Those too short for a number are all alike.
     pub(crate) fn message(&self, number: u64) -> Bytes {
         let shift = if self.is_numbered() { number % SHIFTS } else { 0 };

@@ -8,9 +8,10 @@ use usrd::Address;
 use super::client::Client;
 use super::control::{Outcome, Trial};
 use super::measure::{self, Clients};
+use super::rendezvous;
 use super::server::{Notice, Server};
 use super::setup::{Setup, local_address_to, parse_address};
-use crate::args::PerfArgs;
+use crate::args::{DeviceArg, PerfArgs};
 use crate::failure::Failure;
 use crate::units::show_size;
 
@@ -18,8 +19,12 @@ use crate::units::show_size;
 pub(crate) fn serve(args: &PerfArgs, listen: &str) -> Result<(), Failure> {
     let mut setup = Setup::new(args, 0);
     setup.pcap = args.pcap.as_deref();
-    let session = setup.session(parse_address(listen)?)?;
-    let address = session.end.engine().local_address();
+    let bind = parse_address(listen)?;
+    let session = setup.session(bind)?;
+    let mut address = session.end.engine().local_address();
+    if args.device != DeviceArg::Udp {
+        address = rendezvous::serve(bind, &address)?.into();
+    }
     if args.json {
         println!("{}", serde_json::json!({ "listening": address.as_str() }));
     } else {
@@ -34,11 +39,15 @@ pub(crate) fn serve(args: &PerfArgs, listen: &str) -> Result<(), Failure> {
 pub(crate) fn measure(args: &PerfArgs, server: &str) -> Result<(), Failure> {
     let server = parse_address(server)?;
     let bind = (local_address_to(server)?, 0).into();
+    let address = match args.device {
+        DeviceArg::Udp => Address::from(server),
+        DeviceArg::Verbs(_) => rendezvous::ask(server)?,
+    };
     let client = |number, black_holes, pcap| {
         let mut setup = Setup::new(args, number);
         setup.black_holes = black_holes;
         setup.pcap = pcap;
-        Client::new(setup.session(bind)?, Address::from(server))
+        Client::new(setup.session(bind)?, address.clone())
     };
     let main = client(1, true, args.pcap.as_deref())?;
     let compare = !args.faults.blackhole.is_empty();

@@ -46,6 +46,7 @@ pub(crate) struct Row {
     pub(crate) packets: u64,
     pub(crate) retransmissions: u64,
     pub(crate) spurious_retransmissions: u64,
+    pub(crate) ce_marks: u64,
     pub(crate) paths_used: usize,
     /// Messages that arrived; number and length of each were checked.
     pub(crate) messages_checked: u64,
@@ -127,7 +128,7 @@ impl Settings {
         Self {
             what,
             service: format!("{:?}", args.service).to_lowercase(),
-            paths: args.paths,
+            paths: args.paths(),
             cc: args.cc.map(|cc| format!("{cc:?}").to_lowercase()),
             mode: format!("{:?}", args.mode).to_lowercase(),
             busy_poll: args.busy_poll,

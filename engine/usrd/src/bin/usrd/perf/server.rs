@@ -135,6 +135,9 @@ fn measure(session: &mut Session, trial: &Trial, stop: &AtomicBool) -> Result<Ou
     let mut checker = Checker::new(trial.key, trial.size, ordered, trial.verify_every);
     let answers = (trial.kind == Kind::PingPong)
         .then(|| Answers::new(Pattern::new(trial.answer_key(), trial.size), trial));
+    if let Some(answers) = &answers {
+        session.end.pin(answers.pattern.memory())?;
+    }
     session.say(&Control::Ready)?;
     let cpu_ns = match answers {
         Some(answers) => answers.run(session, &mut checker, stop)?,

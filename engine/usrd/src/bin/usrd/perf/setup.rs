@@ -16,7 +16,7 @@ use super::damage::Damage;
 use super::end::End;
 use super::pattern::mix;
 use super::session::Session;
-use crate::args::{CcArg, FaultArgs, Mode, PerfArgs};
+use crate::args::{CcArg, DeviceArg, FaultArgs, Mode, PerfArgs};
 use crate::failure::Failure;
 
 /// How to make an end.
@@ -66,18 +66,42 @@ impl<'a> Setup<'a> {
     }
 
     fn device(&self, bind: SocketAddr) -> Result<Box<dyn Device>, Failure> {
-        let mut config = UdpConfig::new(bind);
-        config.paths = self.args.paths;
-        if let Some(mtu) = self.args.mtu {
-            config.max_datagram_bytes = Some(usize::from(mtu) - overhead_bytes(bind.ip()));
-        }
-        let udp = UdpDevice::bind(&config).map_err(Failure::usage)?;
+        let device = match &self.args.device {
+            DeviceArg::Udp => Box::new(self.udp(bind)?),
+            DeviceArg::Verbs(rails) => self.verbs(rails)?,
+        };
         let device: Box<dyn Device> = match self.pcap {
-            Some(path) => Box::new(capture(udp, path)?),
-            None => Box::new(udp),
+            Some(path) => Box::new(capture(device, path)?),
+            None => device,
         };
         // Above the capture, which so shows what is really sent.
         self.mistreat(device)
+    }
+
+    fn udp(&self, bind: SocketAddr) -> Result<UdpDevice, Failure> {
+        let mut config = UdpConfig::new(bind);
+        config.paths = self.args.paths();
+        if let Some(mtu) = self.args.mtu {
+            config.max_datagram_bytes = Some(usize::from(mtu) - overhead_bytes(bind.ip()));
+        }
+        UdpDevice::bind(&config).map_err(Failure::usage)
+    }
+
+    #[cfg(feature = "verbs")]
+    fn verbs(&self, rails: &str) -> Result<Box<dyn Device>, Failure> {
+        use usrd::device::verbs::{VerbsConfig, VerbsDevice};
+        if self.args.mtu.is_some() {
+            return Err(Failure::Usage("--mtu: over verbs, the port knows it".to_owned()));
+        }
+        let mut config: VerbsConfig = rails.parse().map_err(Failure::usage)?;
+        config.paths = self.args.paths();
+        Ok(Box::new(VerbsDevice::open(&config).map_err(Failure::usage)?))
+    }
+
+    #[cfg(not(feature = "verbs"))]
+    fn verbs(&self, _rails: &str) -> Result<Box<dyn Device>, Failure> {
+        let problem = "--device verbs: this usrd was built without: cargo build --features verbs";
+        Err(Failure::Usage(problem.to_owned()))
     }
 
     /// Of this end's faults.
@@ -129,9 +153,9 @@ impl CcArg {
 }
 
 fn capture(
-    device: UdpDevice,
+    device: Box<dyn Device>,
     path: &Path,
-) -> Result<PcapDevice<UdpDevice, BufWriter<File>>, Failure> {
+) -> Result<PcapDevice<Box<dyn Device>, BufWriter<File>>, Failure> {
     let cannot = |error| Failure::Usage(format!("cannot write {}: {error}", path.display()));
     let file = BufWriter::new(File::create(path).map_err(cannot)?);
     PcapDevice::new(device, file, &PcapConfig { snap_bytes: SNAP_BYTES }).map_err(cannot)

@@ -1,0 +1,310 @@
+//! RDMA NICs: unreliable-datagram queue pairs, through libibverbs.
+//!
+//! A [`VerbsDevice`] has one or several rails (ports), each with several queue pairs that share one
+//! receive queue. A path is a combination of rail, queue pair and flow label, see `routes`. Header
+//! and payload leave from where they are as one datagram of two pieces, and arrive in two pieces.
+//!
+//! ```text
+//!   rail 0   QP QP QP QP --+-- shared receive queue -- completion queue --+
+//!   rail 1   QP QP QP QP --+-- shared receive queue -- completion queue --+--> arrivals
+//! ```
+//! # Whose payload is sent from where it is
+//! What [`Outgoing::memory`] names, if it is [pinned](Device::pin) or at least
+//! [`VerbsConfig::register_bytes`] long; pieces below 512 bytes and everything else are copied into
+//! registered memory. The device keeps a reference to memory that the NIC reads until the NIC is done,
+//! also if the operation completed before that, and one to registered memory until nobody else has it
+//! or it is unpinned.
+//!
+//! # What goes wrong
+//! A queue pair that fails loses what it was sending, as datagrams may be lost, and is reset under the
+//! same number; while it cannot be, its paths lead nowhere, which the protocol above notices. A
+//! device that fails takes its rail with it. When the last rail has failed, so does the device.
+//!
+//! Not for EFA: its NICs have no shared receive queues.
+
+mod address;
+mod config;
+mod gid;
+mod greeting;
+mod info;
+mod probe;
+mod rail;
+mod receive;
+mod registry;
+mod routes;
+mod sys;
+mod transmit;
+
+use std::hash::{BuildHasher, RandomState};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+pub use address::{EndpointAddress, RailAddress};
+pub use config::{RailConfig, VerbsConfig};
+pub use gid::{Gid, GidEntry, GidKind};
+pub use info::{PortInfo, ports};
+
+use crate::readiness::{self, Interest};
+use crate::{
+    Address, Arrival, Capabilities, Device, DeviceError, DeviceKind, Link, Outgoing, RouteId,
+    SourceId, Waker,
+};
+use rail::Rail;
+use receive::Stranger;
+use registry::Registry;
+use routes::{Hop, LocalRail, Routes};
+use sys::{Context, Done, Port, Region};
+
+/// A device of unreliable-datagram queue pairs.
+#[derive(Debug)]
+pub struct VerbsDevice {
+    // Rails first: what NICs may still read is dropped after them.
+    rails: Vec<Rail>,
+    routes: Routes,
+    registry: Registry,
+    capabilities: Capabilities,
+    address: EndpointAddress,
+    /// What names this endpoint, and what its queue pairs accept.
+    qkey: u32,
+    /// Datagrams whose senders are not known yet.
+    strangers: Vec<Stranger>,
+    /// Arrivals for the next poll.
+    ready: Vec<Arrival>,
+    /// Empty between calls.
+    received: Vec<Done>,
+    /// Where there was no room for a datagram of the last batch.
+    full: Option<Hop>,
+    polls: u32,
+    waker: Waker,
+    /// What a wait waits for: of each rail, the channel and the context; then the waker.
+    interests: Vec<Interest>,
+}
+
+/// Memory that no [`Bytes`] owns, such as a GPU's, registered with each rail.
+#[derive(Debug)]
+pub struct ForeignMemory {
+    regions: Vec<Region>,
+}
+
+impl ForeignMemory {
+    /// What work requests of a rail name it by.
+    pub fn lkey(&self, rail: usize) -> Option<u32> {
+        self.regions.get(rail).map(Region::lkey)
+    }
+}
+
+impl VerbsDevice {
+    /// Opens the ports and makes the queue pairs.
+    pub fn open(config: &VerbsConfig) -> Result<Self, DeviceError> {
+        config.validate()?;
+        let qkey = random_qkey();
+        let ports = config.rails.iter().map(open_port).collect::<Result<Vec<_>, _>>()?;
+        // What all rails carry.
+        let datagram_bytes = ports.iter().map(|(_, port)| port.mtu_bytes).min().unwrap_or(0);
+        let rails = (config.rails.iter().zip(ports))
+            .map(|(rail, port)| Rail::open(config, rail, port, qkey, datagram_bytes))
+            .collect::<Result<Vec<_>, _>>()?;
+        let local = rails.iter().map(LocalRail::of).collect();
+        let domains = rails.iter().map(|rail| rail.domain.clone()).collect();
+        let waker = Waker::new()?;
+        let mut device = Self {
+            routes: Routes::new(local, config.paths, config.dscp << 2, qkey),
+            registry: Registry::new(domains, config.register_bytes),
+            capabilities: capabilities(config, &rails, datagram_bytes),
+            address: EndpointAddress { qkey, rails: rails.iter().map(Rail::address).collect() },
+            qkey,
+            strangers: Vec::new(),
+            ready: Vec::new(),
+            received: Vec::with_capacity(rail::POLL_BATCH),
+            full: None,
+            polls: 0,
+            interests: interests(&rails, &waker),
+            waker,
+            rails,
+        };
+        device.capabilities.ecn = device.shows_marks();
+        Ok(device)
+    }
+
+    /// This endpoint, as others need to know it.
+    pub const fn endpoint_address(&self) -> &EndpointAddress {
+        &self.address
+    }
+
+    /// Registers a part of a dmabuf, such as a GPU exports, with every rail; `address` is what its
+    /// first byte is to be known as.
+    pub fn register_dmabuf(
+        &self,
+        descriptor: BorrowedFd<'_>,
+        offset: u64,
+        bytes: usize,
+        address: u64,
+    ) -> Result<ForeignMemory, DeviceError> {
+        let region = |rail: &Rail| Region::dmabuf(&rail.domain, descriptor, offset, bytes, address);
+        Ok(ForeignMemory { regions: self.rails.iter().map(region).collect::<Result<_, _>>()? })
+    }
+
+    /// Registers memory by its address with every rail: a GPU's, where a peer-memory module is
+    /// loaded ([`PortInfo::peer_memory`]).
+    ///
+    /// # Safety
+    /// The memory stays where it is until what this returns is dropped.
+    pub unsafe fn register_foreign(
+        &self,
+        address: u64,
+        bytes: usize,
+    ) -> Result<ForeignMemory, DeviceError> {
+        // SAFETY: as the caller promises.
+        let region = |rail: &Rail| unsafe { Region::foreign(&rail.domain, address, bytes) };
+        Ok(ForeignMemory { regions: self.rails.iter().map(region).collect::<Result<_, _>>()? })
+    }
+
+    /// Whether a datagram can be taken that begins this way.
+    fn has_room(&self, hop: Hop) -> bool {
+        self.rails[hop.rail].senders[hop.sender].queue_pair.has_room()
+    }
+
+    /// Now and then: what devices report, and memory that nobody has any more.
+    fn look_around(&mut self) -> Result<(), DeviceError> {
+        self.rails.iter_mut().for_each(Rail::collect_events);
+        self.registry.sweep();
+        if self.rails.iter().all(|rail| rail.dead) {
+            let source = std::io::Error::other("every rail has failed; the log says why");
+            return Err(DeviceError::Io { operation: "using the RDMA device", source });
+        }
+        Ok(())
+    }
+}
+
+impl Device for VerbsDevice {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn local_address(&self) -> Address {
+        self.address.to_address()
+    }
+
+    fn resolve(&mut self, address: &Address) -> Result<RouteId, DeviceError> {
+        let (route, is_new) = self.routes.intern(EndpointAddress::from_address(address)?);
+        if is_new {
+            self.introduce(route);
+        }
+        Ok(route)
+    }
+
+    fn resolve_source(&mut self, source: SourceId, _locator: u16) -> Result<RouteId, DeviceError> {
+        let route = RouteId(source.0);
+        self.routes.address(route).map(|_| route).ok_or(DeviceError::UnknownSource(source))
+    }
+
+    fn address_of(&self, route: RouteId) -> Option<Address> {
+        self.routes.address(route).map(EndpointAddress::to_address)
+    }
+
+    fn transmit(&mut self, batch: &[Outgoing<'_>]) -> Result<usize, DeviceError> {
+        self.transmit_batch(batch)
+    }
+
+    fn poll(&mut self, arrivals: &mut Vec<Arrival>) -> Result<usize, DeviceError> {
+        self.polls = self.polls.wrapping_add(1);
+        if self.polls.is_multiple_of(POLLS_PER_LOOK_AROUND) {
+            self.look_around()?;
+        }
+        self.collect_sent();
+        Ok(self.receive(arrivals))
+    }
+
+    fn bytes(&self, arrival: &Arrival) -> &[u8] {
+        self.slot_bytes(arrival.slot, arrival.len as usize)
+    }
+
+    fn release(&mut self, arrivals: &[Arrival]) {
+        for arrival in arrivals {
+            self.give_back(arrival.slot);
+        }
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>) -> Result<(), DeviceError> {
+        self.look_around()?;
+        let full = self.full.is_some();
+        self.rails.iter_mut().for_each(|rail| rail.arm(full));
+        // What has come before the queues were armed does not ring.
+        self.collect_sent();
+        let mut ready = Vec::new();
+        self.receive(&mut ready);
+        self.ready = ready;
+        if !self.ready.is_empty() || self.full.is_some_and(|hop| self.has_room(hop)) {
+            return Ok(());
+        }
+        let timeout = [timeout, self.registry.sweep_after()].into_iter().flatten().min();
+        readiness::wait(&mut self.interests, timeout).map_err(DeviceError::io("waiting"))?;
+        if self.interests.last().is_some_and(Interest::is_readable) {
+            self.waker.clear();
+        }
+        Ok(())
+    }
+
+    fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    fn pin(&mut self, memory: &Bytes) -> Result<(), DeviceError> {
+        self.registry.pin(memory)
+    }
+
+    fn unpin(&mut self, memory: &[u8]) {
+        self.registry.unpin(memory);
+    }
+}
+
+impl LocalRail {
+    fn of(rail: &Rail) -> Self {
+        Self {
+            domain: rail.domain.clone(),
+            port: rail.port.number,
+            gid_index: rail.gid.index,
+            queue_pairs: rail.senders.len(),
+        }
+    }
+}
+
+fn open_port(rail: &RailConfig) -> Result<(Arc<Context>, Port), DeviceError> {
+    let context = Arc::new(Context::open(&rail.device)?);
+    let port = context.port(rail.port)?;
+    Ok((context, port))
+}
+
+fn capabilities(config: &VerbsConfig, rails: &[Rail], datagram_bytes: usize) -> Capabilities {
+    Capabilities {
+        kind: DeviceKind::Verbs,
+        max_datagram_bytes: datagram_bytes,
+        paths: config.paths,
+        ecn: false,
+        transmit_offload: None,
+        receive_offload: false,
+        receive_capacity_bytes: rails.iter().map(Rail::slots).sum::<usize>() * datagram_bytes,
+        locator: 0,
+        link: Some(Link {
+            bps: rails.iter().map(|rail| rail.port.link_bps).sum(),
+            is_software: rails.iter().any(|rail| rail.context.is_software()),
+        }),
+    }
+}
+
+fn interests(rails: &[Rail], waker: &Waker) -> Vec<Interest> {
+    let devices = rails.iter().flat_map(|rail| [rail.channel.as_fd(), rail.context.as_fd()]);
+    devices.chain([waker.as_fd()]).map(Interest::readable).collect()
+}
+
+/// Of the operating system's randomness, by way of the one that hash maps are seeded with.
+fn random_qkey() -> u32 {
+    let random = RandomState::new().hash_one(std::process::id()) as u32;
+    (random & !address::CONTROLLED).max(1)
+}
+
+/// Seldom enough to cost nothing, and often enough that a failure is noticed within a millisecond.
+const POLLS_PER_LOOK_AROUND: u32 = 1024;
