@@ -6,7 +6,7 @@ use std::fmt;
 use usrd_proto::{EndpointStats, PathStats, PeerStats};
 
 use crate::digest::{Digest, Kind};
-use crate::fabric::{Fabric, Packet};
+use crate::fabric::{Fabric, Fate, Packet};
 use crate::time::Time;
 use crate::traffic::{MessageId, Traffic};
 
@@ -23,6 +23,9 @@ pub trait Recorder {
 
     /// A planned fault begins or is over: the number of its step in [`Fabric::fault_plan`].
     fn fault(&mut self, _now: Time, _step: u32) {}
+
+    /// Chance, or a list in its place, does something to the `nth` packet of a link.
+    fn fate(&mut self, _now: Time, _link: u32, _nth: u64, _fate: &Fate) {}
 
     /// The time between two samples; none if it wants none.
     fn sample_every(&self) -> Option<Time> {
@@ -96,6 +99,13 @@ impl Observer {
         self.digest.event(now, kind, host, message.into());
         if let Some(recorder) = &mut self.recorder {
             recorder.message(now, kind, host, message);
+        }
+    }
+
+    /// See [`Recorder::fate`].
+    pub(crate) fn fate(&mut self, now: Time, link: u32, nth: u64, fate: &Fate) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.fate(now, link, nth, fate);
         }
     }
 

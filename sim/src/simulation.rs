@@ -254,6 +254,7 @@ fn is_orderly(scenario: &Scenario) -> bool {
     let faults = &scenario.faults;
     scenario.links.routing == Routing::Ecmp
         && faults.event.is_empty()
+        && faults.packet.is_empty()
         && faults.odds().is_harmless()
         && faults.link.iter().all(|own| own.odds().is_harmless())
 }

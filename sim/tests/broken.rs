@@ -292,7 +292,7 @@ fn fuzzing_finds_the_defect_and_shrinking_leaves_what_it_takes() {
 
     let shrink =
         Shrink::new(failure.document.clone(), failure.seed, Duration::from_secs(600), forgetful);
-    let shrunk = shrink.unwrap().run();
+    let shrunk = shrink.unwrap().run(|_, _| Vec::new());
     let text = shrunk.document.to_toml();
     let small = shrunk.document.scenario().unwrap();
     assert_eq!(shrunk.finding.sort, "exactly-once", "{text}");

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::rc::Rc;
 
 use usrd_sim::output::{
-    EventLog, FaultLog, Folder, Origin, PacketCapture, Recording, Sampler, Sink, SinkError, Tape,
-    write_series,
+    EventLog, FaultLog, Folder, Origin, PacketCapture, Recording, Sampler, Schedule, Sink,
+    SinkError, Tape, recorded, write_series,
 };
 use usrd_sim::report::run_page;
 use usrd_sim::time::Time;
@@ -31,12 +31,16 @@ pub(crate) fn run_into(
     let mut tape = Tape::default();
     let errors = add_logs(args, prepared, &folder, &mut tape).map_err(failed())?;
     let recording = add_sampler(prepared, args.sample, &mut tape);
+    let (schedule, packets) = Schedule::new(prepared.scenario.network());
+    tape.add(schedule);
     let simulation = prepared.simulation()?.recorded_by(Box::new(tape));
     let report = simulation.run_watched(&mut |simulation| live.watch(simulation));
     errors.iter().try_for_each(SinkError::take).map_err(failed())?;
     let mut recording = recording.take();
     name_faults(&mut recording, &prepared.scenario);
     folder.write_report(&report).map_err(failed())?;
+    let explicit = recorded(&prepared.document, &packets.take()).to_toml();
+    std::fs::write(path.join("schedule.toml"), explicit).map_err(failed())?;
     write_rest(&folder, &report, &recording, &origin).map_err(failed())?;
     Ok(report)
 }

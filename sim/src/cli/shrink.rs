@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use usrd_sim::search::{Shrink, Shrunk, judge};
+use usrd_sim::search::{Shrink, Shrunk, judge, schedule};
 
 use super::args::ShrinkArgs;
 use super::failure::{Failure, VIOLATION};
@@ -17,7 +17,7 @@ pub(crate) fn run(args: &ShrinkArgs) -> Result<ExitCode, Failure> {
         say_line!("nothing is wrong with it under seed {}", prepared.seed);
         return Ok(ExitCode::SUCCESS);
     };
-    let shrunk = shrink.run();
+    let shrunk = shrink.run(schedule);
     let text = text_of(&shrunk, prepared.seed);
     match &args.out {
         Some(path) => {

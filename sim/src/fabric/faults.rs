@@ -1,8 +1,10 @@
 //! What goes wrong on a link by chance. Each link draws from a stream of its own, once per packet
 //! and kind of fault, and draws nothing for what cannot happen.
 
+use std::collections::BTreeMap;
+
 use crate::rng::{Chance, Stream};
-use crate::scenario::{Burst, Odds};
+use crate::scenario::{Burst, Odds, PacketFault};
 use crate::time::Time;
 
 /// How likely what is.
@@ -53,19 +55,46 @@ impl FaultProfile {
 
 /// What happens to one packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Fate {
+pub struct Fate {
     /// It never arrives.
-    pub(super) lost: bool,
+    pub lost: bool,
     /// One bit of it is turned over, this one from its start.
-    pub(super) flipped: Option<u64>,
+    pub flipped: Option<u64>,
     /// How much later than it should it arrives, overtaken by others.
-    pub(super) held_up: Time,
+    pub held_up: Time,
     /// How much later than it should it arrives, with all behind it.
-    pub(super) jitter: Time,
+    pub jitter: Time,
     /// It arrives a second time...
-    pub(super) copied: bool,
+    pub copied: bool,
     /// ...this much later than it should.
-    pub(super) copy_held_up: Time,
+    pub copy_held_up: Time,
+}
+
+impl Fate {
+    /// As a scenario lists it: packet `nth` of the link of this name.
+    pub fn listed(&self, link: &str, nth: u64) -> PacketFault {
+        let late = |time: Time| (time > Time::ZERO).then_some(time);
+        PacketFault {
+            link: link.to_owned(),
+            nth,
+            loss: self.lost,
+            flip: self.flipped,
+            copy: self.copied.then_some(self.copy_held_up),
+            hold: late(self.held_up),
+            jitter: late(self.jitter),
+        }
+    }
+
+    fn of(listed: &PacketFault) -> Self {
+        Self {
+            lost: listed.loss,
+            flipped: listed.flip,
+            held_up: listed.hold.unwrap_or_default(),
+            jitter: listed.jitter.unwrap_or_default(),
+            copied: listed.copy.is_some(),
+            copy_held_up: listed.copy.unwrap_or_default(),
+        }
+    }
 }
 
 /// A link's luck.
@@ -74,6 +103,8 @@ pub(super) struct FaultSource {
     profile: FaultProfile,
     rng: Stream,
     in_burst: bool,
+    /// Instead of chance: the fate of each packet that has one, by its number.
+    script: Option<BTreeMap<u64, Fate>>,
     /// Loss by a planned fault.
     pub(super) planned_loss: Chance,
     /// Ways whose hash is below this are dead, by a planned fault.
@@ -84,11 +115,24 @@ impl FaultSource {
     /// Faults drawn from `rng`.
     pub(super) fn new(profile: FaultProfile, rng: Stream) -> Self {
         let planned_loss = Chance::default();
-        Self { profile, rng, in_burst: false, planned_loss, black_hole: 0 }
+        Self { profile, rng, in_burst: false, script: None, planned_loss, black_hole: 0 }
     }
 
-    /// Draws the fate of a packet with this entropy and so many bits.
-    pub(super) fn judge(&mut self, entropy: u32, bits: u64) -> Fate {
+    /// The same with what is listed in the place of chance.
+    pub(super) fn scripted<'a>(self, packets: impl Iterator<Item = &'a PacketFault>) -> Self {
+        let script = packets.map(|packet| (packet.nth, Fate::of(packet))).collect();
+        Self { script: Some(script), ..self }
+    }
+
+    /// The fate of the link's `nth` packet, with this entropy and so many bits.
+    pub(super) fn judge(&mut self, entropy: u32, bits: u64, nth: u64) -> Fate {
+        match &self.script {
+            Some(script) => script.get(&nth).copied().unwrap_or_default(),
+            None => self.draw(entropy, bits),
+        }
+    }
+
+    fn draw(&mut self, entropy: u32, bits: u64) -> Fate {
         let swallowed = self.swallows(entropy);
         let lost = self.loses() || swallowed;
         let profile = &self.profile;
@@ -141,7 +185,7 @@ mod tests {
         let faults: Faults = toml::from_str(odds).unwrap();
         let rng = Stream::new(1, Component::Faults, 0);
         let mut source = FaultSource::new(FaultProfile::new(&faults.odds()), rng);
-        (0..count).map(|_| source.judge(0, 512)).collect()
+        (0..count).map(|_| source.judge(0, 512, 1)).collect()
     }
 
     fn count(fates: &[Fate], what: fn(&Fate) -> bool) -> usize {
@@ -177,10 +221,22 @@ mod tests {
         let rng = Stream::new(1, Component::Faults, 0);
         let mut source = FaultSource::new(FaultProfile::default(), rng);
         source.black_hole = u32::MAX / 4;
-        let mut swallowed = |entropy| source.judge(entropy, 1).lost;
+        let mut swallowed = |entropy| source.judge(entropy, 1, 1).lost;
         let first: Vec<_> = (0..1_000).map(&mut swallowed).collect();
         let second: Vec<_> = (0..1_000).map(&mut swallowed).collect();
         assert_eq!(first, second);
         assert!((200..300).contains(&first.iter().filter(|&&lost| lost).count()));
+    }
+
+    #[test]
+    fn what_is_listed_happens_and_nothing_else() {
+        let fate = Fate { lost: true, jitter: Time::from_ns(3), ..Fate::default() };
+        let listed = [fate.listed("a>b", 7)];
+        let odds: Faults = toml::from_str("loss = 1.0").unwrap();
+        let rng = Stream::new(1, Component::Faults, 0);
+        let source = FaultSource::new(FaultProfile::new(&odds.odds()), rng);
+        let mut source = source.scripted(listed.iter());
+        assert_eq!(source.judge(0, 1, 7), fate);
+        assert_eq!(source.judge(0, 1, 8), Fate::default());
     }
 }

@@ -21,7 +21,7 @@ use crate::scenario::{FaultStep, Routing, Scenario};
 use crate::time::Time;
 use crate::topology::{LinkId, Network, Node, SwitchId, mix};
 
-pub use self::faults::FaultProfile;
+pub use self::faults::{Fate, FaultProfile};
 pub use self::link::{Link, LinkStats};
 pub use self::packet::{Arena, Packet, PacketId};
 pub use self::queue::QueueRules;

@@ -9,9 +9,14 @@ impl Fabric {
     pub(super) fn set_odds(&mut self, scenario: &Scenario) {
         for link in 0..self.links.len() as LinkId {
             let profile = FaultProfile::new(&scenario.odds_of(link));
-            if !profile.is_harmless() {
+            let recorded = scenario.faults.recorded;
+            if !profile.is_harmless() || recorded {
                 let rng = Stream::new(self.seed, Component::Faults, link);
-                self.links[link as usize].faults = Some(Box::new(FaultSource::new(profile, rng)));
+                let mut source = FaultSource::new(profile, rng);
+                if recorded {
+                    source = source.scripted(scenario.packet_faults(link));
+                }
+                self.links[link as usize].faults = Some(Box::new(source));
             }
         }
     }
@@ -68,8 +73,12 @@ impl Fabric {
     ) {
         let packet = &self.packets[id];
         let bits = u64::from(packet.header_len) * 8;
+        let nth = self.links[link as usize].stats.started;
         let Some(source) = &mut self.links[link as usize].faults else { return };
-        let fate = source.judge(packet.entropy, bits);
+        let fate = source.judge(packet.entropy, bits, nth);
+        if fate != Fate::default() {
+            cx.observer.fate(cx.now, link, nth, &fate);
+        }
         if source.has_jitter() {
             // It delays, but what is behind stays behind.
             let last = self.links[link as usize].last_arrival(&self.packets);
@@ -103,6 +112,7 @@ impl Scenario {
     pub(super) fn corrupts(&self) -> bool {
         let can = |chance: Chance| chance != Chance::default();
         can(self.faults.corruption.into())
+            || self.faults.packet.iter().any(|packet| packet.flip.is_some())
             || self.faults.link.iter().any(|entry| can(entry.corruption.into()))
     }
 }

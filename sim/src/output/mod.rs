@@ -6,6 +6,7 @@
 //!  summary.json    the seed, the totals, the verdict, the digest
 //!  flows.csv       a line per flow
 //!  series.csv      queues, windows, paths and links over time
+//!  schedule.toml   the scenario, with all that chance did to packets written out
 //!  faults.csv      what went wrong, as it came to pass
 //!  report.html     all of it as a page
 //!  events.jsonl    every event, if asked for
@@ -20,6 +21,7 @@ mod folder;
 mod kept;
 mod pcapng;
 mod recording;
+mod schedule;
 mod series;
 mod sink;
 mod tape;
@@ -31,6 +33,7 @@ pub use self::folder::{Folder, Origin};
 pub use self::kept::Kept;
 pub use self::pcapng::PacketCapture;
 pub use self::recording::{Recording, Sampler, Step, Window};
+pub use self::schedule::{Schedule, recorded};
 pub use self::series::write_series;
 pub use self::sink::{Sink, SinkError};
 pub use self::tape::Tape;

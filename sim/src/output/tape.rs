@@ -1,7 +1,7 @@
 //! Several recorders at once: the simulation knows only one.
 
 use crate::digest::Kind;
-use crate::fabric::Packet;
+use crate::fabric::{Fate, Packet};
 use crate::observe::{Recorder, View};
 use crate::time::Time;
 use crate::traffic::MessageId;
@@ -40,6 +40,10 @@ impl Recorder for Tape {
 
     fn fault(&mut self, now: Time, step: u32) {
         self.recorders.iter_mut().for_each(|it| it.fault(now, step));
+    }
+
+    fn fate(&mut self, now: Time, link: u32, nth: u64, fate: &Fate) {
+        self.recorders.iter_mut().for_each(|it| it.fate(now, link, nth, fate));
     }
 
     fn sample_every(&self) -> Option<Time> {

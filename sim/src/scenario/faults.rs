@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Scenario;
 use super::load::Fault;
+use super::{PacketFault, Scenario};
 use crate::rng::Chance;
 use crate::time::Time;
 use crate::topology::{LinkId, Network, Node};
@@ -58,6 +58,11 @@ with_odds! {
         link: Vec<LinkFaults>,
         /// What is planned.
         event: Vec<FaultEvent>,
+        /// Whether all that chance does is listed in `packet`. The odds of links, and the shares of
+        /// planned faults, then only tell where the list came from.
+        recorded: bool,
+        /// What happens to single packets.
+        packet: Vec<PacketFault>,
     }
 }
 
@@ -205,6 +210,7 @@ impl Scenario {
 
     pub(super) fn check_faults(&self) -> Result<(), Fault> {
         self.faults.odds().check("faults")?;
+        self.check_packet_faults()?;
         for (nth, entry) in self.faults.link.iter().enumerate() {
             let key = format!("faults.link[{nth}]");
             entry.odds().check(&key)?;

@@ -8,6 +8,7 @@ mod core;
 mod document;
 mod faults;
 mod load;
+mod packets;
 mod topology;
 mod validate;
 
@@ -27,6 +28,7 @@ pub use self::faults::{
 };
 pub(crate) use self::load::Fault;
 pub use self::load::ScenarioError;
+pub use self::packets::PacketFault;
 pub use self::topology::{CableKey, Links, PathDelay, Routing, Topology, TopologyKind};
 pub(crate) use self::validate::{Check, require};
 

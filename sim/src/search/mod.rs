@@ -16,8 +16,9 @@ pub use self::fuzz::{Failure, Fuzz, Summary};
 pub use self::generate::generate;
 pub use self::minimise::minimise;
 pub use self::shrink::{Shrink, Shrunk};
+use crate::output::Schedule;
 use crate::report::{Report, Status};
-use crate::scenario::Scenario;
+use crate::scenario::{PacketFault, Scenario};
 use crate::simulation::Simulation;
 
 /// What was wrong with a run.
@@ -54,6 +55,18 @@ pub fn judge(scenario: &Scenario, seed: u64) -> Option<Finding> {
         Ok(simulation) => Finding::of(&simulation.run()),
         Err(error) => Some(Finding { sort: "config".into(), detail: error.to_string() }),
     })
+}
+
+/// What chance does to packets in a run of the real core, as far as it gets.
+pub fn schedule(scenario: &Scenario, seed: u64) -> Vec<PacketFault> {
+    let (recorder, packets) = Schedule::new(scenario.network());
+    caught(|| {
+        if let Ok(simulation) = Simulation::new(scenario, seed) {
+            simulation.recorded_by(Box::new(recorder)).run();
+        }
+        None
+    });
+    packets.take()
 }
 
 /// Runs something; a panic becomes a finding.

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant as WallClock};
 use toml::{Table, Value};
 
 use super::{Finding, Judge, minimise};
-use crate::scenario::{Document, Scenario, TopologyKind};
+use crate::output::recorded;
+use crate::scenario::{Document, PacketFault, Scenario, TopologyKind};
 use crate::workload::{FlowSpec, Plan};
 
 /// What to shrink, and how long to try.
@@ -38,8 +39,15 @@ impl<J: Judge> Shrink<J> {
         Some(Self { judge, seed, until: WallClock::now() + time, tries: 1, document, finding })
     }
 
-    /// Goes over everything until a round changes nothing or time is up.
-    pub fn run(mut self) -> Shrunk {
+    /// Goes over everything until a round changes nothing or time is up. `schedule` says what chance
+    /// does to packets in a run.
+    pub fn run(mut self, schedule: impl Fn(&Scenario, u64) -> Vec<PacketFault>) -> Shrunk {
+        self.shrink_all();
+        self.write_out_chance(schedule);
+        Shrunk { document: self.document, finding: self.finding, tries: self.tries }
+    }
+
+    fn shrink_all(&mut self) {
         loop {
             let before = self.document.to_toml();
             self.shrink_faults();
@@ -52,7 +60,26 @@ impl<J: Judge> Shrink<J> {
                 break;
             }
         }
-        Shrunk { document: self.document, finding: self.finding, tries: self.tries }
+    }
+
+    /// Names the packets that matter in the place of chance, if they are few.
+    fn write_out_chance(&mut self, schedule: impl Fn(&Scenario, u64) -> Vec<PacketFault>) {
+        let Ok(scenario) = self.document.scenario() else { return };
+        let packets = schedule(&scenario, self.seed);
+        if packets.is_empty() || packets.len() > MOST_PACKETS {
+            return;
+        }
+        let (document, finding) = (self.document.clone(), self.finding.clone());
+        let explicit = recorded(&self.document, &packets).table().clone();
+        if !self.accept(explicit) {
+            return;
+        }
+        self.shrink_all();
+        let faults = self.document.table().get("faults");
+        let left = faults.and_then(|faults| faults.get("packet")).and_then(Value::as_array);
+        if left.is_some_and(|left| left.len() > FEW_PACKETS) {
+            (self.document, self.finding) = (document, finding);
+        }
     }
 
     /// Whether a scenario fails in the same way; if so it is the smallest so far.
@@ -286,5 +313,9 @@ fn renumbered(table: &Table, plan: &Plan) -> Table {
 
 /// Keys of the workload that mean something to every kind.
 const COMMON_KEYS: [&str; 3] = ["completion", "outstanding", "posted_receives"];
+/// More would take too long to go through.
+const MOST_PACKETS: usize = 2_000;
+/// A list that a person reads; beyond this the odds say more.
+const FEW_PACKETS: usize = 16;
 /// Beyond this a list of flows is no help to anybody, and slow to try.
 const MOST_FLOWS: usize = 20_000;
