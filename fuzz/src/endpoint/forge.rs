@@ -19,6 +19,7 @@ pub(crate) struct Seen {
     seq: u32,
     message: u32,
     order: u32,
+    args: [u64; 2],
     open: Option<OpenInfo>,
     answers: u64,
 }
@@ -29,6 +30,9 @@ impl Seen {
             Packet::Data(data) => {
                 (self.psn, self.message) = (data.psn, data.message_id);
                 (self.order, self.seq) = (data.order, data.transmission.seq);
+                if data.args != [0; 2] {
+                    self.args = data.args;
+                }
                 match data.open {
                     Some(open) => self.note_open(open),
                     None => self.address = data.address,
@@ -113,21 +117,29 @@ impl Seen {
         let Forgery::Data { how, psn, path, len, message, order, total, offset } = forgery else {
             unreachable!("called for data only");
         };
+        // Who has seen an address may use it as well.
+        let op = match (total, len, self.args) {
+            (0, 0, _) => Op::Delivered,
+            (_, _, [0, 0]) => Op::Send,
+            (total, ..) => ONE_SIDED[usize::from(total) % ONE_SIDED.len()],
+        };
+        let is_immediate = op == Op::Write && order < 0;
         let data = Data {
             address: self.address,
-            flags: DataFlags(u8::from(psn < 0) * DataFlags::REPORT.0),
+            flags: DataFlags(u8::from(psn < 0) * DataFlags::REPORT.0)
+                .with(DataFlags::IMMEDIATE, is_immediate),
             psn: near(self.psn, psn.into()),
             transmission: Transmission { path, seq: near(self.seq, 1) },
             timestamp: 0,
             service: how.service(),
-            op: if total == 0 && len == 0 { Op::Delivered } else { Op::Send },
+            op,
             payload_len: len.into(),
             message_id: near(self.message, message.into()),
             order: near(self.order, order.into()),
             total_len: total.into(),
             offset: offset.into(),
             open: None,
-            args: [0; 2],
+            args: if op == Op::Send { [0; 2] } else { self.args },
         };
         (Packet::Data(data), len.into())
     }
@@ -154,6 +166,20 @@ impl Seen {
         Transmission { path, seq: near(self.seq, seq.into()) & 0x00ff_ffff }
     }
 }
+
+/// What is forged once an address was seen.
+const ONE_SIDED: [Op; 10] = [
+    Op::Send,
+    Op::Write,
+    Op::Read,
+    Op::ReadList,
+    Op::Response,
+    Op::FetchAdd,
+    Op::CompareSwap,
+    Op::Result,
+    Op::Refused,
+    Op::Abandon,
+];
 
 fn near(number: u32, distance: i32) -> u32 {
     number.wrapping_add_signed(distance)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use usrd_proto::{BounceCopy, BounceId, BufferId, Destination, Placement};
+use usrd_proto::{Atomic, BounceCopy, BounceId, BufferId, Destination, Placement};
 
 /// A stretch of memory with placements under way.
 #[derive(Debug, Default)]
@@ -22,6 +22,10 @@ impl Area {
 pub(crate) enum Place {
     Posted(BufferId),
     Bounce(BounceId),
+    /// A region, or the buffer of a READ.
+    Memory(BufferId),
+    /// Eight bytes of a region, and their value before.
+    Atomic(BufferId, u64),
 }
 
 /// Posted buffers, by their number, and bounce memory.
@@ -29,12 +33,19 @@ pub(crate) enum Place {
 pub(crate) struct Memory {
     posted: BTreeMap<u32, Area>,
     bounces: BTreeMap<u32, Area>,
+    /// Regions, and buffers of READs.
+    opened: BTreeMap<u32, Area>,
     bounce_limit: u64,
 }
 
 impl Memory {
     pub(crate) fn new(bounce_limit: u64) -> Self {
-        Self { posted: BTreeMap::new(), bounces: BTreeMap::new(), bounce_limit }
+        Self {
+            posted: BTreeMap::new(),
+            bounces: BTreeMap::new(),
+            opened: BTreeMap::new(),
+            bounce_limit,
+        }
     }
 
     pub(crate) fn post(&mut self, buffer: u32, len: usize) {
@@ -61,6 +72,44 @@ impl Memory {
         assert_eq!(area.writing, 0, "bounce memory is freed after its placements");
     }
 
+    pub(crate) fn open(&mut self, buffer: u32, len: usize) {
+        self.opened.insert(buffer, Area::new(len));
+    }
+
+    /// A region that the core has given back.
+    pub(crate) fn close(&mut self, buffer: u32) {
+        let area = self.opened.remove(&buffer).expect("a region is released once");
+        assert_eq!(area.writing, 0, "a region is released after its placements");
+    }
+
+    /// The buffer of an operation that is over, if it had one.
+    pub(crate) fn abandon(&mut self, buffer: u32) {
+        if let Some(area) = self.opened.remove(&buffer) {
+            assert_eq!(area.writing, 0, "a READ ends after its placements");
+        }
+    }
+
+    /// The bytes of a region that is still there.
+    pub(crate) fn opened(&self, buffer: u32) -> &[u8] {
+        &self.opened.get(&buffer).expect("a region that was not given back").bytes
+    }
+
+    pub(crate) fn bounced(&self, id: BounceId, len: u64) -> &[u8] {
+        let area = self.bounces.get(&id.0).expect("bounce memory that was not freed");
+        assert_eq!(area.writing, 0, "a list is read once it is whole");
+        &area.bytes[..len as usize]
+    }
+
+    /// Performs an atomic. Returns the value before.
+    pub(crate) fn atomic(&mut self, atomic: &Atomic) -> u64 {
+        let area = self.opened.get_mut(&atomic.buffer.0).expect("a region not given back");
+        area.writing += 1;
+        let bytes = &mut area.bytes[atomic.offset as usize..][..8];
+        let old = u64::from_ne_bytes((*bytes).try_into().expect("eight bytes"));
+        bytes.copy_from_slice(&atomic.op.apply(old).to_ne_bytes());
+        old
+    }
+
     /// Begins a placement: its bytes are written, and it is not done yet.
     pub(crate) fn place(&mut self, placement: &Placement, payload: &[u8]) -> Place {
         let (place, area) = match placement.destination {
@@ -68,7 +117,10 @@ impl Memory {
                 let area = self.posted.get_mut(&buffer.0);
                 (Place::Posted(buffer), area.expect("the buffer is posted"))
             }
-            Destination::Memory(_) => unreachable!("no region is registered"),
+            Destination::Memory(buffer) => {
+                let area = self.opened.get_mut(&buffer.0);
+                (Place::Memory(buffer), area.expect("memory that was not given back"))
+            }
             Destination::Bounce { id, total_len } => {
                 assert!(total_len <= self.bounce_limit, "a message larger than the bounce pool");
                 let area =
@@ -104,6 +156,7 @@ impl Memory {
         let area = match place {
             Place::Posted(buffer) => self.posted.get_mut(&buffer.0),
             Place::Bounce(id) => self.bounces.get_mut(&id.0),
+            Place::Memory(buffer) | Place::Atomic(buffer, _) => self.opened.get_mut(&buffer.0),
         };
         area.expect("memory outlives what is written to it").writing -= 1;
     }

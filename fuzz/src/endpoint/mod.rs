@@ -1,4 +1,4 @@
-//! Two endpoints that talk, on a network that does what the bytes say.
+//! Two endpoints that talk, and use each other's memory, on a network that does what the bytes say.
 //!
 //! The first byte chooses between two networks:
 //! * an *unkind* one loses, repeats, delays and reorders, and adds garbage. Then messages arrive
@@ -8,10 +8,13 @@
 //!   can promise anything about the messages then; but whatever comes, memory outside of what was
 //!   posted is not touched, nothing completes twice, everything stays bounded, and what is dropped
 //!   is counted and changes nothing else.
+//!
+//! Its highest bit says whether the endpoints use each other's memory as well.
 
 mod forge;
 mod memory;
 mod node;
+mod one_sided;
 mod op;
 mod world;
 

@@ -10,6 +10,7 @@ use usrd_proto::{
 };
 
 use super::memory::{Memory, Place};
+use super::one_sided::Region;
 use super::op::How;
 
 /// A message that was received.
@@ -36,7 +37,11 @@ pub(crate) struct Node {
     /// The peer that an attacker's address was given.
     stranger: Option<PeerId>,
     pub(crate) place_later: bool,
-    memory: Memory,
+    /// What the other endpoint may use.
+    pub(crate) region: Option<Region>,
+    pub(crate) memory: Memory,
+    /// One-sided operations, with what they have to send.
+    pub(crate) transfers: BTreeMap<u64, Vec<u8>>,
     sent: BTreeMap<u64, Sent>,
     placing: Vec<(InboundId, Place)>,
     pub(crate) received: Vec<Received>,
@@ -65,6 +70,8 @@ impl Node {
             other: None,
             stranger: None,
             place_later: false,
+            region: None,
+            transfers: BTreeMap::new(),
             sent: BTreeMap::new(),
             placing: Vec::new(),
             received: Vec::new(),
@@ -75,12 +82,17 @@ impl Node {
 
     /// Submits a message to the other endpoint.
     pub(crate) fn send(&mut self, now: Instant, how: How, token: u64, bytes: Vec<u8>) {
+        if let Some(peer) = self.peer(now) {
+            self.send_to(now, peer, how, token, bytes);
+        }
+    }
+
+    /// The peer that stands for the other endpoint, added if there is none.
+    pub(crate) fn peer(&mut self, now: Instant) -> Option<PeerId> {
         if self.other.is_none() {
             self.other = self.endpoint.add_peer(now).ok();
         }
-        if let Some(peer) = self.other {
-            self.send_to(now, peer, how, token, bytes);
-        }
+        self.other
     }
 
     pub(crate) fn send_to_nobody(&mut self, now: Instant, how: How, token: u64, bytes: Vec<u8>) {
@@ -124,7 +136,7 @@ impl Node {
         };
         self.endpoint.remove_peer(now, peer);
         // What has happened to the peer is told while it still has its name.
-        self.take_events();
+        self.take_events(now);
         if self.other == Some(peer) {
             self.other = None;
             self.contexts_ended += 1;
@@ -136,8 +148,15 @@ impl Node {
     pub(crate) fn placed(&mut self, now: Instant, which: u8) {
         if !self.placing.is_empty() {
             let (message, place) = self.placing.remove(usize::from(which) % self.placing.len());
-            self.memory.done(place);
-            self.endpoint.handle_placed(now, message);
+            self.finish(now, message, place);
+        }
+    }
+
+    fn finish(&mut self, now: Instant, message: InboundId, place: Place) {
+        self.memory.done(place);
+        match place {
+            Place::Atomic(_, old) => self.endpoint.handle_atomic(now, message, old),
+            _ => self.endpoint.handle_placed(now, message),
         }
     }
 
@@ -175,18 +194,20 @@ impl Node {
                 self.begin(now, placement.message, place);
                 None
             }
-            Disposition::Atomic(_) => unreachable!("no region is registered"),
+            Disposition::Atomic(atomic) => {
+                self.perform(now, &atomic);
+                None
+            }
             Disposition::Reply(reply) => Some(reply.bytes().to_vec()),
             Disposition::Consumed | Disposition::Dropped(_) => None,
         }
     }
 
-    fn begin(&mut self, now: Instant, message: InboundId, place: Place) {
+    pub(crate) fn begin(&mut self, now: Instant, message: InboundId, place: Place) {
         if self.place_later && self.placing.len() < MAX_PLACING {
             self.placing.push((message, place));
         } else {
-            self.memory.done(place);
-            self.endpoint.handle_placed(now, message);
+            self.finish(now, message, place);
         }
     }
 
@@ -224,7 +245,7 @@ impl Node {
                 self.begin(now, copy.message, place);
             }
             self.transmit(now, &mut datagrams);
-            self.take_events();
+            self.take_events(now);
             if self.endpoint.poll_timeout().is_none_or(|at| at > now) {
                 break;
             }
@@ -253,16 +274,24 @@ impl Node {
         assert!(u16::from(transmit.path.0) < self.limits.paths, "a path that there is");
         let mut bytes = header[..transmit.header_len].to_vec();
         if let Some(range) = transmit.payload {
-            let sent = &self.sent.get(&range.buffer.0.into()).expect("a buffer not given back");
             let (start, end) = (range.offset as usize, (range.offset + range.len) as usize);
-            bytes.extend_from_slice(&sent.bytes[start..end]);
+            bytes.extend_from_slice(&self.source(range.buffer.0)[start..end]);
         }
         assert_eq!(bytes.len(), transmit.len());
         Packet::decode(&bytes, bytes.len()).expect("the core sends valid packets");
         bytes
     }
 
-    fn take_events(&mut self) {
+    fn source(&self, buffer: u32) -> &[u8] {
+        let id = buffer.into();
+        match (self.sent.get(&id), self.transfers.get(&id)) {
+            (Some(sent), _) => &sent.bytes,
+            (None, Some(data)) if !data.is_empty() => data,
+            _ => self.memory.opened(buffer),
+        }
+    }
+
+    fn take_events(&mut self, now: Instant) {
         while let Some(event) = self.endpoint.poll_event() {
             match event {
                 Event::SendCompleted { token, .. } => {
@@ -282,10 +311,12 @@ impl Node {
                     assert!(u16::from(path.0) < self.limits.paths, "a path that there is");
                 }
                 Event::PeerUp { .. } => {}
-                Event::TransferCompleted { .. }
-                | Event::Notified { .. }
-                | Event::ListArrived { .. }
-                | Event::RegionReleased { .. } => unreachable!("{event:?} without a region"),
+                Event::TransferCompleted { token, .. } => self.transfer_completed(token),
+                Event::Notified { .. } => self.endpoint.notifications_taken(1),
+                Event::ListArrived { list, bounce, len } => {
+                    self.list_arrived(now, list, bounce, len);
+                }
+                Event::RegionReleased { buffer } => self.memory.close(buffer.0),
             }
         }
     }
@@ -316,8 +347,8 @@ impl Node {
 
     fn check_bounds(&self) {
         self.memory.check_bounces();
-        assert_eq!(self.endpoint.pending_sends(), self.sent.len());
-        assert!(self.sent.len() <= self.limits.sends);
+        assert_eq!(self.endpoint.pending_sends(), self.sent.len() + self.transfers.len());
+        assert!(self.endpoint.pending_sends() <= 2 * self.limits.sends);
         assert!(self.endpoint.posted_receives() <= self.memory.posted_count());
         let peers: BTreeSet<PeerId> = self.endpoint.peers().collect();
         assert!(peers.len() <= self.limits.peers);

@@ -19,6 +19,8 @@ pub(crate) struct World {
     to_b: Direction,
     /// Attackers have valid addresses; nothing is promised about messages.
     hostile: bool,
+    /// Memory is registered and used, too.
+    one_sided: bool,
     next_token: u64,
     messages: BTreeMap<u64, Message>,
 }
@@ -52,6 +54,7 @@ impl World {
             to_a: Direction::default(),
             to_b: Direction::default(),
             hostile: choices & 1 == 1,
+            one_sided: choices & 128 != 0,
             next_token: 1,
             messages: BTreeMap::new(),
         }
@@ -60,6 +63,12 @@ impl World {
     pub(crate) fn perform(&mut self, op: Op) {
         let now = self.now;
         match op {
+            Op::Send { side, how, len } if self.one_sided && len % 2 == 1 => {
+                let token = self.token();
+                if let Some(there) = self.node(side.other()).region {
+                    self.node(side).operate(now, there, how, (token, len.into()));
+                }
+            }
             Op::Send { side, how, len } => {
                 let len = usize::from(len) % MAX_MESSAGE_BYTES;
                 let (token, bytes) = self.message(side.other(), how.service(), len);
@@ -71,7 +80,14 @@ impl World {
             }
             Op::Post { side, len } => {
                 let token = self.token();
+                if self.one_sided {
+                    self.node(side).register(token, REGION_BYTES);
+                }
+                let token = self.token();
                 self.node(side).post(now, token, usize::from(len) % MAX_MESSAGE_BYTES);
+            }
+            Op::Cancel { side, which } if self.one_sided && which % 2 == 1 => {
+                self.node(side).revoke(now);
             }
             Op::Cancel { side, which } => self.node(side).cancel(which),
             Op::Remove { side, which } => self.node(side).remove(now, which),
@@ -299,6 +315,8 @@ fn config(seed: u64, choices: u8) -> Config {
         max_posted_receives: 16,
         recv_window_packets: 64,
         recv_window_bytes: if choices & 16 == 0 { 1 << 20 } else { 4 << 10 },
+        max_notifications: 3,
+        max_served: 8,
         bounce_bytes: if choices & 32 == 0 { 16 << 10 } else { 1 << 10 },
         idle_after: Duration::from_millis(if choices & 64 == 0 { 1_000 } else { 1 }),
         loss: LossConfig { peer_dead_after: Duration::from_millis(500), ..LossConfig::default() },
@@ -314,6 +332,8 @@ fn pattern(token: u64, len: usize) -> Vec<u8> {
     bytes
 }
 
+/// A good number of packets.
+const REGION_BYTES: u64 = 6_000;
 const TOKEN_BYTES: usize = 8;
 /// A good number of packets.
 const MAX_MESSAGE_BYTES: usize = 12_000;

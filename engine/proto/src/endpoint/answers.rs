@@ -68,7 +68,7 @@ impl Endpoint {
         let peer = &mut self.peers[index as usize];
         let message = InMessage::one_sided(peer.id, data, Binding::Read { operation });
         let key = self.inbound.insert(message) as u32;
-        if !data.is_whole() {
+        if !data.is_whole_operation() {
             peer.receiver.begin_message(data.message_id(), key);
         }
         let operation = &mut self.shared.operations[operation as usize];
@@ -96,14 +96,9 @@ impl Endpoint {
 
     /// Tells the peer that it has been read; the operation is over when it knows.
     fn notify_reader(&mut self, now: Instant, operation: u32, immediate: u64) {
-        let operation = self.shared.operations.remove(operation as usize);
-        if let Wanted::Bytes { blocks, .. } = &operation.wanted {
-            blocks.release(&mut self.shared.regions, &mut self.shared.events);
-        }
-        let (side, level) = transfers::notification(immediate);
-        let token = Some(operation.token);
-        let message = OutMessage::new(operation.peer, token, Service::Srd, Op::Write);
-        self.submit(now, OutMessage { level, ..message }, side);
+        let peer = self.shared.operations[operation as usize].peer;
+        let message = OutMessage::new(peer, None, Service::Srd, Op::Write);
+        self.submit(now, message, transfers::notification(immediate, operation));
     }
 
     /// The value before an atomic, or why a READ fails.

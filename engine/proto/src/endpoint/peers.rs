@@ -50,6 +50,8 @@ impl Endpoint {
         let failed = self.fail_sends(id, reason)
             + self.fail_receives(now, id, reason)
             + self.fail_operations(id, reason);
+        // What was to be abandoned is gone with the context.
+        self.shared.abandoned.retain(|it| it.0 != id);
         if was_in_use || failed > 0 {
             self.shared.events.push_back(Event::PeerDown { peer: id, reason });
         }

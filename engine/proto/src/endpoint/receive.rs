@@ -362,7 +362,7 @@ fn heard(peer: &mut Peer, now: Instant, index: u32, shared: &Shared, marked: &mu
 }
 
 /// Judges a reliable packet by its PSN. What is sent again may not have been heard of: rule P7.
-#[inline]
+#[inline(always)]
 pub(super) fn admit(
     peer: &mut Peer,
     now: Instant,
@@ -381,7 +381,7 @@ pub(super) fn admit(
 }
 
 /// Takes a packet of a message.
-#[inline]
+#[inline(always)]
 pub(super) fn accept(
     peer: &mut Peer,
     now: Instant,

@@ -96,8 +96,8 @@ impl Endpoint {
         data: DataView<'_>,
     ) -> Result<Option<u32>, DropReason> {
         let receiver = &mut self.peers[index as usize].receiver;
-        match receiver.message(data.message_id()).filter(|_| !data.is_whole()) {
-            Some(key) if self.inbound[key as usize].agrees_with(data) => Ok(Some(key)),
+        match receiver.message(data.message_id()).filter(|_| !data.is_whole_operation()) {
+            Some(key) if self.inbound[key as usize].agrees_with_operation(data) => Ok(Some(key)),
             Some(_) => Err(DropReason::Inconsistent),
             None => Ok(None),
         }
@@ -109,7 +109,7 @@ impl Endpoint {
         self.shared.served += 1;
         let message = InMessage::one_sided(peer.id, data, binding);
         let key = self.inbound.insert(message) as u32;
-        if !data.is_whole() {
+        if !data.is_whole_operation() {
             peer.receiver.begin_message(data.message_id(), key);
         }
         key
@@ -122,7 +122,7 @@ impl Endpoint {
 
     /// With the last packet, the message has no more to do with the peer's numbering.
     pub(super) fn end_if_arrived(&mut self, index: u32, key: u32, data: DataView<'_>) {
-        if !data.is_whole() && self.inbound[key as usize].has_arrived() {
+        if !data.is_whole_operation() && self.inbound[key as usize].has_arrived() {
             self.peers[index as usize].receiver.end_message(data.message_id());
         }
     }

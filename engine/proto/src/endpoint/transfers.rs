@@ -2,7 +2,7 @@
 
 use super::{Endpoint, MAX_MESSAGE_BYTES};
 use crate::error::TransferError;
-use crate::ids::{BufferRange, CompletionLevel, PeerId, Service};
+use crate::ids::{BufferRange, PeerId, Service};
 use crate::message::{BlockList, Operation, OutMessage, Side, Wanted};
 use crate::peer::sender::DataPacket;
 use crate::shared::Shared;
@@ -30,7 +30,7 @@ impl Endpoint {
             level,
             ..OutMessage::new(peer, Some(token), Service::Srd, Op::Write)
         };
-        self.submit(now, message, Side::Write { blocks, immediate });
+        self.submit(now, message, Side::Write { blocks, immediate, reader: None });
         self.shared.pending_sends += 1;
         Ok(())
     }
@@ -54,7 +54,8 @@ impl Endpoint {
         }
         blocks.hold(&mut self.shared.regions);
         let wanted = Wanted::Bytes { blocks, immediate, inbound: None };
-        let operation = Operation { peer, token, id: 0, wanted, failure: None };
+        let mut operation = Operation::new(peer, token, wanted);
+        operation.lists = count > 1;
         let operation = self.shared.operations.insert(operation) as u32;
         let (op, range, side) = match list.filter(|_| count > 1) {
             Some(list) => (Op::ReadList, list, Side::List { operation }),
@@ -75,8 +76,7 @@ impl Endpoint {
     ) -> Result<(), TransferError> {
         let AtomicRequest { token, remote, op } = request;
         self.check_pending(peer)?;
-        let wanted = Wanted::Value;
-        let operation = Operation { peer, token, id: 0, wanted, failure: None };
+        let operation = Operation::new(peer, token, Wanted::Value);
         let operation = self.shared.operations.insert(operation) as u32;
         let (op, operands) = op.to_wire();
         let message = OutMessage::new(peer, None, Service::Srd, op);
@@ -189,7 +189,7 @@ pub(super) fn dress(
     }
     let offset = packet.offset;
     match &mut shared.sides[message.side as usize] {
-        Side::Write { blocks, immediate } => {
+        Side::Write { blocks, immediate, .. } => {
             data.flags = data.flags.with(DataFlags::IMMEDIATE, immediate.is_some());
             if packet.len == 0 {
                 data.args = [immediate.unwrap_or(0), 0];
@@ -221,11 +221,11 @@ pub(super) fn dress(
 
 const NO_RANGE: BufferRange = BufferRange { buffer: crate::ids::BufferId(0), offset: 0, len: 0 };
 
-/// A WRITE without bytes, which only tells.
-pub(super) fn notification(immediate: u64) -> (Side, CompletionLevel) {
+/// A WRITE without bytes, which only tells what a READ has to.
+pub(super) fn notification(immediate: u64, reader: u32) -> Side {
     let layout =
         Layout::One { local: NO_RANGE, remote: crate::region::RegionAddress::new(0, 0, 0) };
     let blocks = BlockList::new(layout, MAX_MESSAGE_BYTES);
     let Some(blocks) = blocks else { unreachable!("nothing is not too long") };
-    (Side::Write { blocks, immediate: Some(immediate) }, CompletionLevel::Acknowledged)
+    Side::Write { blocks, immediate: Some(immediate), reader: Some(reader) }
 }

@@ -3,14 +3,15 @@
 use super::Endpoint;
 use super::transfers::dress;
 use crate::boundary::{HeaderBuffer, Transmit};
-use crate::ids::{BufferRange, PathId, Service};
-use crate::message::NO_SIDE;
+use crate::config::Config;
+use crate::ids::{BufferRange, CompletionLevel, PathId, Service};
+use crate::message::{NO_SIDE, OutMessage};
 use crate::peer::Peer;
 use crate::peer::sender::DataPacket;
 use crate::psn::Psn;
 use crate::shared::Shared;
 use crate::time::Instant;
-use crate::wire::{Ack, Data, DataFlags, OpenPacket, Probe, Transmission};
+use crate::wire::{Ack, DATA_HEADER_BYTES, Data, DataFlags, OpenPacket, Probe, Transmission};
 
 impl Endpoint {
     /// The next datagram to send, its header written to the front of `header`; `None` if there is
@@ -146,12 +147,65 @@ fn encode_data(
 ) -> Transmit {
     let message = &shared.messages[packet.message as usize];
     let is_ud = message.service == Service::Ud;
-    let wants_report = message.level == crate::ids::CompletionLevel::Delivered;
+    let (payload, len) = if message.side == NO_SIDE {
+        data_header(now, peer, packet, message, &shared.config).encode(header);
+        let payload = (packet.len > 0).then(|| BufferRange {
+            buffer: message.range.buffer,
+            offset: message.range.offset + packet.offset,
+            len: packet.len.into(),
+        });
+        (payload, packet.len)
+    } else {
+        encode_operation(now, peer, packet, shared, header)
+    };
+    let transmit = Transmit {
+        peer: peer.id,
+        path: PathId(packet.path),
+        header_len: DATA_HEADER_BYTES,
+        payload,
+        ecn_capable: true,
+    };
+    shared.stats.data_packets_sent += 1;
+    shared.stats.payload_bytes_sent += u64::from(len);
+    if is_ud {
+        shared.end_message(packet.message as usize, Ok(()));
+        shared.stats.messages_sent += 1;
+    }
+    transmit
+}
+
+/// The same for a packet of a one-sided operation, whose header says more. Returns the payload, and
+/// its length.
+#[inline(never)]
+fn encode_operation(
+    now: Instant,
+    peer: &Peer,
+    packet: &DataPacket,
+    shared: &mut Shared,
+    header: &mut HeaderBuffer,
+) -> (Option<BufferRange>, u16) {
+    let message = &shared.messages[packet.message as usize];
+    let mut data = data_header(now, peer, packet, message, &shared.config);
+    let payload = dress(shared, packet, &mut data);
+    data.encode(header);
+    (payload, data.payload_len)
+}
+
+/// What every data packet says.
+#[inline(always)]
+fn data_header(
+    now: Instant,
+    peer: &Peer,
+    packet: &DataPacket,
+    message: &OutMessage,
+    config: &Config,
+) -> Data {
+    let wants_report = message.level == CompletionLevel::Delivered;
     let flags = DataFlags::default()
         .with(DataFlags::RETRANSMISSION, packet.retransmission)
         .with(DataFlags::ACK_REQUEST, packet.ack_request)
         .with(DataFlags::REPORT, wants_report);
-    let mut data = Data {
+    Data {
         address: peer.context.remote().unwrap_or_default(),
         flags,
         psn: packet.psn.map_or(0, Psn::wire),
@@ -164,37 +218,13 @@ fn encode_data(
         order: message.order,
         total_len: message.range.len,
         offset: packet.offset,
-        open: open_block(peer, &shared.config),
+        open: open_block(peer, config),
         args: [0; 2],
-    };
-    let payload = if message.side == NO_SIDE {
-        (packet.len > 0).then(|| BufferRange {
-            buffer: message.range.buffer,
-            offset: message.range.offset + packet.offset,
-            len: packet.len.into(),
-        })
-    } else {
-        dress(shared, packet, &mut data)
-    };
-    let header_len = data.encode(header);
-    let transmit = Transmit {
-        peer: peer.id,
-        path: PathId(packet.path),
-        header_len,
-        payload,
-        ecn_capable: true,
-    };
-    shared.stats.data_packets_sent += 1;
-    shared.stats.payload_bytes_sent += u64::from(data.payload_len);
-    if is_ud {
-        shared.end_message(packet.message as usize, Ok(()));
-        shared.stats.messages_sent += 1;
     }
-    transmit
 }
 
 /// While the peer may not know this side's context, every packet says it. Rule O1.
 #[inline]
-fn open_block(peer: &Peer, config: &crate::config::Config) -> Option<crate::wire::OpenInfo> {
+fn open_block(peer: &Peer, config: &Config) -> Option<crate::wire::OpenInfo> {
     peer.context.must_open().then(|| peer.open_info(config))
 }

@@ -161,6 +161,13 @@ impl InMessage {
         self.has_arrived() && self.placing == 0
     }
 
+    /// The same for a packet of a one-sided operation.
+    pub(crate) fn agrees_with_operation(&self, data: DataView<'_>) -> bool {
+        self.total_len == data.total_len()
+            && self.op == data.op()
+            && self.received + data.weight() <= self.expected
+    }
+
     /// Whether a further packet says the same about the message as those before it, and brings no
     /// more bytes than are missing.
     #[inline]
@@ -168,7 +175,7 @@ impl InMessage {
         self.total_len == data.total_len()
             && self.service == data.service()
             && self.order == data.order()
-            && self.op == data.op()
-            && self.received + data.weight() <= self.expected
+            && self.op == Op::Send
+            && self.received + u64::from(data.payload_len()) <= self.expected
     }
 }

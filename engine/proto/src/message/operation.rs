@@ -16,6 +16,11 @@ pub(crate) struct Operation {
     pub wanted: Wanted,
     /// It has failed, and ends when nothing is being placed any more.
     pub failure: Option<TransferFailure>,
+    /// Its list may have to be sent again: the answer can be here before the list is acknowledged,
+    /// and the user's memory is needed until then.
+    pub lists: bool,
+    /// How it has ended, while its list is still needed.
+    pub outcome: Option<Result<u64, TransferFailure>>,
 }
 
 /// What an operation waits for.
@@ -35,6 +40,11 @@ pub(crate) enum Wanted {
 }
 
 impl Operation {
+    /// One whose request is not numbered yet.
+    pub(crate) fn new(peer: PeerId, token: Token, wanted: Wanted) -> Self {
+        Self { peer, token, id: 0, wanted, failure: None, lists: false, outcome: None }
+    }
+
     /// The message that brings the answer, if it has begun.
     pub(crate) fn inbound(&self) -> Option<u32> {
         match self.wanted {

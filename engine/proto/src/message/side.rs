@@ -6,8 +6,9 @@ use crate::region::RegionAddress;
 /// See the module's head. Ordinary messages have none.
 #[derive(Debug)]
 pub(crate) enum Side {
-    /// WRITE: these blocks, then the immediate in a piece of its own.
-    Write { blocks: BlockList, immediate: Option<u64> },
+    /// WRITE: these blocks, then the immediate in a piece of its own. Or what a READ of this side's
+    /// tells when it has all bytes.
+    Write { blocks: BlockList, immediate: Option<u64>, reader: Option<u32> },
     /// The answer to a READ: these blocks, to the peer's operation.
     Response { blocks: BlockList, operation: u32 },
     /// A READ of one block, or an atomic: a header that says it all.
@@ -63,7 +64,11 @@ mod tests {
     fn cuts(len: u64, immediate: Option<u64>) -> Vec<(u64, u16)> {
         let local = BufferRange { buffer: BufferId(0), offset: 0, len };
         let layout = Layout::One { local, remote: RegionAddress::new(0, 0, 0) };
-        let mut side = Side::Write { blocks: BlockList::new(layout, 1 << 20).unwrap(), immediate };
+        let mut side = Side::Write {
+            blocks: BlockList::new(layout, 1 << 20).unwrap(),
+            immediate,
+            reader: None,
+        };
         let (mut cuts, mut done) = (Vec::new(), 0);
         loop {
             let cut = side.next(done, len, 100);

@@ -3,7 +3,7 @@
 use super::Shared;
 use crate::boundary::{Event, SendFailure};
 use crate::ids::Token;
-use crate::message::{OutMessage, Side, Wanted};
+use crate::message::{Operation, OutMessage, Side, Wanted};
 use crate::region::Refusal;
 use crate::transfer::TransferFailure;
 
@@ -25,24 +25,55 @@ impl Shared {
             (None, result) => result.map_err(TransferFailure::from),
         };
         match side {
+            Side::Write { reader: Some(operation), .. } => {
+                // Whatever has become of what it was to tell, the READ has taken place.
+                let result = result.map(|()| 0).map_err(|failure| match failure {
+                    TransferFailure::NotSent(reason) => TransferFailure::Unknown(reason),
+                    failure => failure,
+                });
+                self.end_operation(operation, result);
+            }
             Side::Write { .. } => {
                 if let Some(token) = message.token {
                     self.complete_transfer(token, message, result.map(|()| 0));
                 }
             }
             Side::Response { .. } | Side::Value(_) => self.served -= 1,
-            Side::Request { operation, .. } | Side::List { operation } => match result {
-                // The answer is still to come.
-                Ok(()) => {}
-                // What failed with the peer is seen to with all that waits for it.
-                Err(TransferFailure::Unknown(_)) => {}
-                Err(failure) => self.end_operation(operation, Err(failure)),
-            },
+            Side::Request { operation, .. } | Side::List { operation } => {
+                self.request_over(operation, message, result);
+            }
         }
     }
 
-    /// An operation that waited for an answer is over.
+    /// A request is acknowledged, or failed: its memory is not needed any more.
+    fn request_over(
+        &mut self,
+        key: u32,
+        message: &OutMessage,
+        result: Result<(), TransferFailure>,
+    ) {
+        let operation = self.operations.get_mut(key as usize);
+        let is_its = |it: &&mut Operation| (it.peer, it.id) == (message.peer, message.id);
+        // One that needed no list may have its answer and be gone.
+        let Some(operation) = operation.filter(is_its) else { return };
+        operation.lists = false;
+        match (operation.outcome.take(), result) {
+            // The answer was faster.
+            (Some(outcome), _) => self.end_operation(key, outcome),
+            // The answer is still to come.
+            (None, Ok(())) => {}
+            // What failed with the peer is seen to with all that waits for it.
+            (None, Err(TransferFailure::Unknown(_))) => {}
+            (None, Err(failure)) => self.end_operation(key, Err(failure)),
+        }
+    }
+
+    /// An operation that waited for an answer is over, once its request is.
     pub(crate) fn end_operation(&mut self, key: u32, result: Result<u64, TransferFailure>) {
+        if self.operations[key as usize].lists {
+            self.operations[key as usize].outcome = Some(result);
+            return;
+        }
         let operation = self.operations.remove(key as usize);
         if let Wanted::Bytes { blocks, .. } = &operation.wanted {
             blocks.release(&mut self.regions, &mut self.events);

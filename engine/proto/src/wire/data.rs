@@ -329,7 +329,12 @@ impl<'a> DataView<'a> {
     #[inline]
     pub(crate) fn is_whole(self) -> bool {
         u64::from(self.payload_len()) == self.total_len()
-            && (!self.flags().has(DataFlags::IMMEDIATE) || self.total_len() == 0)
+    }
+
+    /// The same for a one-sided operation, whose immediate is a packet of its own.
+    #[inline]
+    pub(crate) fn is_whole_operation(self) -> bool {
+        self.is_whole() && (!self.flags().has(DataFlags::IMMEDIATE) || self.total_len() == 0)
     }
 
     /// What this packet adds to what has arrived of its message: its payload; an immediate, one.

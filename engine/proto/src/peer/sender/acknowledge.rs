@@ -172,7 +172,8 @@ impl Sender {
             return None;
         }
         self.rtt.update(now, sample);
-        self.recovery.on_delivered(Instant::from_nanos(now.as_nanos() - u64::from(elapsed)));
+        self.recovery
+            .on_delivered(Instant::from_nanos(now.as_nanos().saturating_sub(elapsed.into())));
         self.recovery.set_peer_timeout(probe_timeout_ns(times, &self.rtt));
         self.paths.get_mut(ack.trigger().path)?.rtt.update(now, sample);
         Some(sample)

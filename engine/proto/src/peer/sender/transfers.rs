@@ -137,16 +137,13 @@ impl Sender {
 
     /// The next new packet where both kinds of messages may have one: each in its turn, a message
     /// at a time.
+    #[inline(never)]
     pub(super) fn next_of_both(&mut self, now: Instant, shared: &mut Shared) -> Option<DataPacket> {
         let transfers_first = self.transfers.0.get().is_some_and(|state| state.is_next);
-        match transfers_first {
-            true => {
-                self.next_of_transfer(now, shared).or_else(|| self.next_of_message(now, shared))
-            }
-            false => {
-                self.next_of_message(now, shared).or_else(|| self.next_of_transfer(now, shared))
-            }
-        }
+        let early = if transfers_first { self.next_of_transfer(now, shared) } else { None };
+        early
+            .or_else(|| self.next_of_message(now, shared))
+            .or_else(|| self.next_of_transfer(now, shared))
     }
 
     /// Whose turn it is after a message has been cut whole.
@@ -191,6 +188,7 @@ impl Sender {
         let message = &mut shared.messages[key as usize];
         message.cut += u64::from(len);
         message.all_cut = last;
+        message.outstanding += 1;
         Some(self.launch_piece(now, key, (offset, len), shared))
     }
 }

@@ -131,6 +131,7 @@ impl Sender {
         Some(self.launch_new(now, key, shared))
     }
 
+    #[inline(always)]
     pub(super) fn next_of_message(
         &mut self,
         now: Instant,
@@ -162,19 +163,19 @@ impl Sender {
     fn launch_new(&mut self, now: Instant, key: u32, shared: &mut Shared) -> DataPacket {
         let message = &mut shared.messages[key as usize];
         let piece = message.cut(self.mtu);
+        message.outstanding += 1;
         self.launch_piece(now, key, piece, shared)
     }
 
-    /// Sends a new piece of a message: its offset and length.
+    /// Sends a new piece of a message, which has been counted: its offset and length.
     #[inline]
     pub(super) fn launch_piece(
         &mut self,
         now: Instant,
         key: u32,
         (offset, len): (u64, u16),
-        shared: &mut Shared,
+        shared: &Shared,
     ) -> DataPacket {
-        shared.messages[key as usize].outstanding += 1;
         let id = self.sprayer.next(&mut self.paths);
         let path = self.paths.open(id, &shared.config);
         let seq = path.take_seq();

@@ -181,3 +181,29 @@ fn requests_overtake_transfers() {
     let order: Vec<u64> = pair.a.outcomes().into_iter().map(|it| it.0).collect();
     assert!(order == [read, add, write] || order == [add, read, write], "{order:?}");
 }
+
+/// The answer can be faster than the acknowledgement of the request, whose memory is needed until
+/// then: it may have to be sent again.
+#[test]
+fn a_list_is_kept_until_it_is_acknowledged() {
+    for notify in [None, Some(7)] {
+        let mut pair = Pair::plain();
+        let to = pair.register(A, vec![0; 8000], Access::LOCAL);
+        let from = pair.register(B, pattern(5, 8000), Access::READ);
+        pair.write(B, b"", from.start, Some(0));
+        pair.run_until_quiet(LIMIT);
+        pair.a.notified();
+        pair.link.filter = Some(std::boxed::Box::new(|from, packet| {
+            from == A || matches!(packet, Packet::Data(_))
+        }));
+        let token = pair.read_blocks(A, shuffled(to, from, 80, 100), notify);
+        pair.run_for(Duration::from_millis(3));
+        assert_eq!(pair.a.endpoint.stats().payload_bytes_received, 8000, "it is all there");
+        assert!(pair.a.endpoint.stats().retransmissions > 0);
+        assert!(pair.a.outcomes().is_empty());
+        pair.link.filter = None;
+        pair.settle_down();
+        assert_outcome(&mut pair, token, Ok(0));
+        assert_eq!(pair.b.notified().len(), usize::from(notify.is_some()));
+    }
+}
