@@ -82,6 +82,22 @@ fn faults_must_make_sense() {
             "[[faults.link]]\nhost = 9\ndirection = \"up\"",
             "test.toml:20: faults.link[0].host: there are only hosts 0 to 3",
         ),
+        (
+            "[[faults.packet]]\nlink = \"host0>switch0\"\nnth = 1\nloss = true",
+            "faults.packet: needs faults.recorded = true",
+        ),
+        (
+            "recorded = true\npacket = [{ link = \"host0-switch0\", nth = 1, loss = true }]",
+            "test.toml:20: faults.packet[0].link: name one direction",
+        ),
+        (
+            "recorded = true\npacket = [{ link = \"host0>switch0\", nth = 0, loss = true }]",
+            "faults.packet[0].nth: packets are counted from 1",
+        ),
+        (
+            "recorded = true\npacket = [{ link = \"host0>switch0\", nth = 1 }]",
+            "faults.packet[0].link: needs loss, flip, copy, hold or jitter",
+        ),
     ];
     for (faults, reason) in bad {
         let error = with_faults(faults).unwrap_err();
