@@ -47,6 +47,20 @@ fn paths_that_differ_are_no_reason_to_send_twice() {
 }
 
 #[test]
+fn every_request_gets_its_blocks_and_its_notification() {
+    let report = run("kv-transfer.toml");
+    assert_eq!(report.totals.job_us.unwrap().count, 24, "{report}");
+    assert!(report.totals.retransmissions * 100 < report.totals.packets, "{report}");
+}
+
+#[test]
+fn a_ring_runs_at_line_rate() {
+    let report = run("ring-all-reduce.toml");
+    assert_eq!(report.totals.retransmissions, 0, "{report}");
+    assert!(report.simulated_ns * 100 < report.totals.ideal_ns * 102, "{report}");
+}
+
+#[test]
 fn no_plan_is_left_out() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("plans");
     let mut names: Vec<_> = std::fs::read_dir(folder)
@@ -55,7 +69,14 @@ fn no_plan_is_left_out() {
         .collect();
     names.retain(|name| !name.starts_with("experiments"));
     names.sort();
-    let tested = ["hello.toml", "incast.toml", "paths-10x.toml", "star-permutation.toml"];
+    let tested = [
+        "hello.toml",
+        "incast.toml",
+        "kv-transfer.toml",
+        "paths-10x.toml",
+        "ring-all-reduce.toml",
+        "star-permutation.toml",
+    ];
     assert_eq!(names, tested, "give a new plan its test above");
 }
 

@@ -5,21 +5,26 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant as WallClock};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use usrd_sim::Simulation;
 use usrd_sim::host::Transport;
+use usrd_sim::{Scenario, Simulation};
 
 /// Shows where a run is.
 pub(crate) struct LiveRun {
     bar: ProgressBar,
+    /// Data packets that the run needs if nothing is sent twice.
+    packets: u64,
     began: WallClock,
     shown: WallClock,
 }
 
 impl LiveRun {
-    pub(crate) fn new(quiet: bool) -> Self {
+    pub(crate) fn new(quiet: bool, scenario: &Scenario, seed: u64) -> Self {
+        let mtu = scenario.core.mtu.0;
+        let flows = scenario.traffic_plan(seed).flows;
+        let packets = flows.iter().map(|it| u64::from(it.messages) * it.size.div_ceil(mtu)).sum();
         let bar = if is_shown(quiet) { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
         bar.set_style(style("{spinner} {msg}"));
-        Self { bar, began: WallClock::now(), shown: WallClock::now() }
+        Self { bar, packets, began: WallClock::now(), shown: WallClock::now() }
     }
 
     /// Takes the line away.
@@ -34,7 +39,7 @@ impl LiveRun {
         if !self.bar.is_hidden() && self.shown.elapsed() >= REDRAW {
             self.shown = WallClock::now();
             let elapsed = self.began.elapsed();
-            let line = Line::of(simulation);
+            let line = Line::of(simulation, self.packets);
             self.bar.set_message(line.text(elapsed));
             self.bar.tick();
         }
@@ -48,21 +53,21 @@ struct Line {
     hops: u64,
     flows_done: usize,
     flows: usize,
-    /// The share of all messages that have been received.
+    /// The share of all data packets that have been sent.
     done: f64,
 }
 
 impl Line {
-    fn of<T: Transport>(simulation: &Simulation<T>) -> Self {
+    fn of<T: Transport>(simulation: &Simulation<T>, packets: u64) -> Self {
         let world = simulation.world();
         let flows = world.traffic.flows();
-        let received: u64 = flows.iter().map(|flow| u64::from(flow.received)).sum();
+        let sent: u64 = flows.iter().map(|flow| flow.packets - flow.retransmissions).sum();
         Self {
             simulated_us: world.now.as_us(),
             hops: world.fabric.counters().hops,
             flows_done: flows.iter().filter(|flow| flow.is_done()).count(),
             flows: flows.len(),
-            done: received as f64 / world.traffic.message_count().max(1) as f64,
+            done: (sent as f64 / packets.max(1) as f64).min(1.0),
         }
     }
 
@@ -71,10 +76,10 @@ impl Line {
         let left = if self.done > 0.01 {
             format!("{:.0} s left", seconds / self.done * (1.0 - self.done))
         } else {
-            "time left unknown".to_owned()
+            "? s left".to_owned()
         };
         format!(
-            "{:.1} us simulated, {:.2} million packet-hops/s, {} of {} flows done, {left}",
+            "{:.1} us, {:.2} M hops/s, {} of {} flows, {left}",
             self.simulated_us,
             self.hops as f64 / seconds.max(f64::MIN_POSITIVE) / 1e6,
             self.flows_done,
@@ -118,11 +123,8 @@ mod tests {
         let line =
             Line { simulated_us: 12.34, hops: 3_000_000, flows_done: 1, flows: 4, done: 0.25 };
         let text = line.text(Duration::from_secs(2));
-        assert_eq!(
-            text,
-            "12.3 us simulated, 1.50 million packet-hops/s, 1 of 4 flows done, 6 s left"
-        );
+        assert_eq!(text, "12.3 us, 1.50 M hops/s, 1 of 4 flows, 6 s left");
         let early = Line { done: 0.0, ..line };
-        assert!(early.text(Duration::ZERO).ends_with("time left unknown"));
+        assert!(early.text(Duration::ZERO).ends_with("? s left"));
     }
 }

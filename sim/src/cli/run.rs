@@ -11,7 +11,7 @@ use super::runner::Prepared;
 
 pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let prepared = Prepared::new(&args.scenario)?;
-    let mut live = LiveRun::new(args.quiet);
+    let mut live = LiveRun::new(args.quiet, &prepared.scenario, prepared.seed);
     let report = match &args.out {
         Some(path) => run_into(args, path, &prepared, &mut live)?,
         None => prepared.simulation()?.run_watched(&mut |simulation| live.watch(simulation)),
