@@ -11,7 +11,7 @@ use crate::peer::sender::DataPacket;
 use crate::psn::Psn;
 use crate::shared::Shared;
 use crate::time::Instant;
-use crate::wire::{Ack, DATA_HEADER_BYTES, Data, DataFlags, OpenPacket, Probe, Transmission};
+use crate::wire::{Ack, Data, DataFlags, OpenInfo, OpenPacket, Probe, Transmission};
 
 impl Endpoint {
     /// The next datagram to send, its header written to the front of `header`; `None` if there is
@@ -146,60 +146,71 @@ fn encode_data(
     header: &mut HeaderBuffer,
 ) -> Transmit {
     let message = &shared.messages[packet.message as usize];
-    let is_ud = message.service == Service::Ud;
-    let (payload, len) = if message.side == NO_SIDE {
-        data_header(now, peer, packet, message, &shared.config).encode(header);
-        let payload = (packet.len > 0).then(|| BufferRange {
-            buffer: message.range.buffer,
-            offset: message.range.offset + packet.offset,
-            len: packet.len.into(),
-        });
-        (payload, packet.len)
-    } else {
-        encode_operation(now, peer, packet, shared, header)
-    };
-    let transmit = Transmit {
-        peer: peer.id,
-        path: PathId(packet.path),
-        header_len: DATA_HEADER_BYTES,
-        payload,
-        ecn_capable: true,
-    };
-    shared.stats.data_packets_sent += 1;
-    shared.stats.payload_bytes_sent += u64::from(len);
-    if is_ud {
-        shared.end_message(packet.message as usize, Ok(()));
-        shared.stats.messages_sent += 1;
+    // Most packets are none of these: what they add would cost all of them.
+    let is_longer = message.side != NO_SIDE || message.service == Service::Ud;
+    if is_longer || peer.context.must_open() {
+        return encode_longer(now, peer, packet, shared, header);
     }
-    transmit
+    let data = header_of(now, peer, packet, message);
+    let payload = payload_of(packet, message);
+    finish(peer, packet, &data, payload, shared, header)
 }
 
-/// The same for a packet of a one-sided operation, whose header says more. Returns the payload, and
-/// its length.
+/// The same for a packet of a one-sided operation, of UD, and for one that opens.
 #[inline(never)]
-fn encode_operation(
+fn encode_longer(
     now: Instant,
     peer: &Peer,
     packet: &DataPacket,
     shared: &mut Shared,
     header: &mut HeaderBuffer,
-) -> (Option<BufferRange>, u16) {
+) -> Transmit {
     let message = &shared.messages[packet.message as usize];
-    let mut data = data_header(now, peer, packet, message, &shared.config);
-    let payload = dress(shared, packet, &mut data);
-    data.encode(header);
-    (payload, data.payload_len)
+    let mut data = header_of(now, peer, packet, message);
+    data.open = open_block(peer, &shared.config);
+    let payload = match message.side {
+        NO_SIDE => payload_of(packet, message),
+        _ => dress(shared, packet, &mut data),
+    };
+    if data.service == Service::Ud {
+        shared.end_message(packet.message as usize, Ok(()));
+        shared.stats.messages_sent += 1;
+    }
+    finish(peer, packet, &data, payload, shared, header)
 }
 
-/// What every data packet says.
-#[inline(always)]
-fn data_header(
-    now: Instant,
+#[inline]
+fn payload_of(packet: &DataPacket, message: &OutMessage) -> Option<BufferRange> {
+    (packet.len > 0).then(|| BufferRange {
+        buffer: message.range.buffer,
+        offset: message.range.offset + packet.offset,
+        len: packet.len.into(),
+    })
+}
+
+#[inline]
+fn finish(
     peer: &Peer,
     packet: &DataPacket,
-    message: &OutMessage,
-    config: &Config,
-) -> Data {
+    data: &Data,
+    payload: Option<BufferRange>,
+    shared: &mut Shared,
+    header: &mut HeaderBuffer,
+) -> Transmit {
+    shared.stats.data_packets_sent += 1;
+    shared.stats.payload_bytes_sent += u64::from(data.payload_len);
+    Transmit {
+        peer: peer.id,
+        path: PathId(packet.path),
+        header_len: data.encode(header),
+        payload,
+        ecn_capable: true,
+    }
+}
+
+/// A packet's header, as far as it is the same for all.
+#[inline]
+fn header_of(now: Instant, peer: &Peer, packet: &DataPacket, message: &OutMessage) -> Data {
     let wants_report = message.level == CompletionLevel::Delivered;
     let flags = DataFlags::default()
         .with(DataFlags::RETRANSMISSION, packet.retransmission)
@@ -218,13 +229,13 @@ fn data_header(
         order: message.order,
         total_len: message.range.len,
         offset: packet.offset,
-        open: open_block(peer, config),
+        open: None,
         args: [0; 2],
     }
 }
 
 /// While the peer may not know this side's context, every packet says it. Rule O1.
 #[inline]
-fn open_block(peer: &Peer, config: &Config) -> Option<crate::wire::OpenInfo> {
+fn open_block(peer: &Peer, config: &Config) -> Option<OpenInfo> {
     peer.context.must_open().then(|| peer.open_info(config))
 }

@@ -51,7 +51,20 @@ impl Datagrams {
 
 impl Sender {
     /// The next packet, or `None` until an ACK, a timer or a command changes something.
+    #[inline]
     pub(crate) fn next_packet(&mut self, now: Instant, shared: &mut Shared) -> Option<DataPacket> {
+        let only_messages = self.lost.is_empty()
+            && self.transfers.is_empty()
+            && self.datagrams.is_empty()
+            && self.reports.first_owed().is_none();
+        match only_messages {
+            true => self.next_of_message(now, shared),
+            false => self.next_in_order(now, shared),
+        }
+    }
+
+    /// What goes first, if there is more than messages.
+    fn next_in_order(&mut self, now: Instant, shared: &mut Shared) -> Option<DataPacket> {
         if let Some(message) = self.datagrams.pop() {
             return Some(self.next_datagram(message, shared));
         }
@@ -61,10 +74,7 @@ impl Sender {
         if let Some(packet) = self.next_report(now, shared) {
             return Some(packet);
         }
-        if !self.transfers.is_empty() {
-            return self.next_of_both(now, shared);
-        }
-        self.next_of_message(now, shared)
+        self.next_of_both(now, shared)
     }
 
     fn next_datagram(&mut self, message: u32, shared: &Shared) -> DataPacket {
