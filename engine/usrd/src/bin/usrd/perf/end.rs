@@ -142,22 +142,34 @@ impl End {
         .map_err(Failure::run)
     }
 
-    /// The front of a region of this end's.
-    pub(crate) fn copy_from(&mut self, region: Region, len: usize) -> Result<Bytes, Failure> {
-        match &mut self.driver {
-            Some(driver) => driver.copy_from(region, 0, len),
-            None => self.engine.copy_from(region, 0, len),
+    /// The front of a region of this end's. Peers are answered meanwhile: on a busy host this can
+    /// take longer than they are patient.
+    pub(crate) fn copy_from(&mut self, region: Region, len: usize) -> Result<Vec<u8>, Failure> {
+        let mut memory = Vec::with_capacity(len);
+        while memory.len() < len {
+            let (offset, more) = (memory.len() as u64, COPY_BYTES.min(len - memory.len()));
+            let piece = match &mut self.driver {
+                Some(driver) => driver.copy_from(region, offset, more),
+                None => self.engine.copy_from(region, offset, more),
+            };
+            memory.extend_from_slice(&piece.map_err(Failure::run)?);
+            self.push();
         }
-        .map_err(Failure::run)
+        Ok(memory)
     }
 
-    /// Changes the front of a region of this end's.
+    /// Changes the front of a region of this end's, in the same way.
     pub(crate) fn copy_into(&mut self, region: Region, data: &Bytes) -> Result<(), Failure> {
-        match &mut self.driver {
-            Some(driver) => driver.copy_into(region, 0, data),
-            None => self.engine.copy_into(region, 0, data.clone()),
+        for start in (0..data.len()).step_by(COPY_BYTES) {
+            let piece = data.slice(start..data.len().min(start + COPY_BYTES));
+            match &mut self.driver {
+                Some(driver) => driver.copy_into(region, start as u64, &piece),
+                None => self.engine.copy_into(region, start as u64, piece),
+            }
+            .map_err(Failure::run)?;
+            self.push();
         }
-        .map_err(Failure::run)
+        Ok(())
     }
 
     /// Lets what is pending leave, and closes the engine.
@@ -200,6 +212,8 @@ fn drive(
     }
 }
 
+/// What is copied between two turns: far less than a millisecond's worth.
+const COPY_BYTES: usize = 1 << 20;
 /// Completions taken at a time.
 const BATCH: usize = 256;
 /// The last message and its acknowledgement, with losses.
