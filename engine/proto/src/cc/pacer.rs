@@ -42,6 +42,7 @@ impl Pacer {
     }
 
     /// Accounts for a packet sent at `now` at a rate of `rate_bytes_per_s` (0 counts as 1).
+    #[inline]
     pub fn on_send(&mut self, now: Instant, bytes: u32, rate_bytes_per_s: u64) {
         // A division, but only when the rate moves.
         if rate_bytes_per_s != self.rate_bytes_per_s {

@@ -119,6 +119,7 @@ impl Sprayer {
         u16::from(path) < paths.count() && (paths.is_good(path) || paths.good() == 0)
     }
 
+    #[inline]
     fn choose(&mut self, paths: &mut PathTable) -> u8 {
         match self.policy {
             SprayPolicy::Single => self.single(paths),
@@ -134,6 +135,7 @@ impl Sprayer {
         if self.usable(paths, path) { path } else { self.in_turn(paths, |_, _| true) }
     }
 
+    #[inline]
     fn recycle(&mut self, paths: &mut PathTable, accept: Accept) -> u8 {
         while let Some(path) = self.clean.get_mut().and_then(CleanPaths::pop) {
             if self.usable(paths, path) {
