@@ -47,7 +47,7 @@ impl End {
         link.arrivals(now, |flight| {
             let head = &flight.header[..flight.header_len];
             let origin = wire::origin_locator(head).map(|_| PeerId(flight.route));
-            let inbound = Inbound { head, len: flight.len, ce: flight.ce, origin };
+            let inbound = Inbound { head, len: flight.len, ce: flight.ce, trimmed: false, origin };
             let handled = self.endpoint.handle_datagram(now, &inbound);
             if let Disposition::Place(placement) = handled.disposition {
                 self.endpoint.handle_placed(now, placement.message);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use usrd_sim::experiments::Index;
+use usrd_sim::units::Bytes;
 use usrd_sim::{Report, Scenario, Simulation, Status};
 
 fn plan(name: &str) -> Scenario {
@@ -44,6 +45,57 @@ fn paths_that_differ_are_no_reason_to_send_twice() {
     let report = run("paths-10x.toml");
     assert_eq!(report.totals.retransmissions, 0, "{report}");
     assert!(report.drops.is_empty(), "{report}");
+}
+
+/// The experiments at scale, and by how many percent the slowest flow may exceed the ideal. Bounds
+/// are a little above what is seen over ten seeds: they notice when something goes wrong.
+const EXPERIMENTS: &[(&str, u64)] = &[
+    ("perm-128-100g.toml", 115),
+    ("perm-128-400g.toml", 118),
+    ("perm-128-slow-link.toml", 170),
+    ("perm-128-two-tiers.toml", 106),
+    ("perm-128-slow-spine.toml", 140),
+    ("uplink-half.toml", 125),
+    ("uplinks-fail.toml", 190),
+];
+
+/// With receiver credits.
+const INCASTS: &[(&str, u64)] = &[("incast-32-100g.toml", 101), ("incast-400g.toml", 104)];
+
+fn check_experiments(experiments: &[(&str, u64)], receiver_credits: bool) {
+    for &(name, percent) in experiments {
+        let mut scenario = plan(&format!("experiments/{name}"));
+        scenario.core.receiver_credits = receiver_credits;
+        let report = Simulation::new(&scenario, 1).unwrap().run();
+        assert_eq!(report.status, Status::Ok, "{name}: {:?}", report.violations);
+        let totals = &report.totals;
+        let (took, ideal) = (totals.max_fct_ns, totals.ideal_ns);
+        assert!(took * 100 < ideal * percent, "{name}: {took} ns, ideal {ideal} ns");
+        assert!(!receiver_credits || totals.fairness > 0.99, "{name}: {}", totals.fairness);
+    }
+}
+
+#[test]
+fn experiments_stay_within_their_bounds() {
+    // In two halves, for two processors.
+    let (first, second) = EXPERIMENTS.split_at(3);
+    std::thread::scope(|scope| {
+        scope.spawn(|| check_experiments(first, false));
+        check_experiments(second, false);
+        check_experiments(INCASTS, true);
+    });
+}
+
+/// With messages of a tenth, so that tests stay quick.
+#[test]
+fn a_thousand_hosts_exchange_messages() {
+    for name in ["perm-1024-100g.toml", "perm-1024-leaf-spine.toml"] {
+        let mut scenario = plan(&format!("experiments/{name}"));
+        scenario.workload.size = Some(Bytes(200_000));
+        let report = Simulation::new(&scenario, 1).unwrap().run();
+        assert_eq!(report.status, Status::Ok, "{name}");
+        assert_eq!(report.totals.flows_done, 1_024);
+    }
 }
 
 #[test]

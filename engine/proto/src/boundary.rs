@@ -16,6 +16,8 @@ pub struct Inbound<'a> {
     pub len: usize,
     /// Whether the network marked it.
     pub ce: bool,
+    /// Whether a switch cut its payload off. Then `len` is what is left: the header.
+    pub trimmed: bool,
     /// The peer that the sender's address belongs to, if there is one. Only looked at where
     /// [`wire::origin_locator`](crate::wire::origin_locator) asks for it.
     pub origin: Option<PeerId>,

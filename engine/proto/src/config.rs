@@ -14,6 +14,9 @@ pub struct Config {
     pub mtu_bytes: u16,
     /// Largest payload before the peer's MTU is known, in bytes. Fits any Ethernet.
     pub open_mtu_bytes: u16,
+    /// PSNs sent before the peer's receive window is known. Every window has 64; more saves a round
+    /// trip of waiting on a fast network, if all peers are known to have them.
+    pub open_credit_packets: u16,
     /// What the peer's device needs to find this one; opaque.
     pub locator: u16,
     /// How many paths to use, 1 to 256; the smaller of both ends' is used.
@@ -139,6 +142,7 @@ impl Default for Config {
             seed: 0,
             mtu_bytes: 4096,
             open_mtu_bytes: 1388,
+            open_credit_packets: 64,
             locator: 0,
             paths: 128,
             train_packets: 1,
@@ -199,7 +203,7 @@ impl Default for PathConfig {
             nack_penalty: 4,
             timeout_penalty: 15,
             max_penalty: 15,
-            first_probe: Duration::from_millis(1),
+            first_probe: Duration::from_micros(50),
             last_probe: Duration::from_secs(1),
             probe_successes: 3,
         }
@@ -236,6 +240,9 @@ impl Config {
         }
         if self.mtu_bytes == 0 || self.open_mtu_bytes == 0 {
             return Err(ConfigError::Zero { name: "mtu_bytes and open_mtu_bytes" });
+        }
+        if self.open_credit_packets == 0 {
+            return Err(ConfigError::Zero { name: "open_credit_packets" });
         }
         if self.train_packets == 0 {
             return Err(ConfigError::Zero { name: "train_packets" });

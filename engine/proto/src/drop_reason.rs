@@ -46,6 +46,9 @@ pub enum DropReason {
     /// A NACK or RESET that answers nothing that is under way.
     #[error("answers nothing that was sent")]
     Unsolicited,
+    /// A switch cut its payload off. The sender was told, except for UD.
+    #[error("trimmed")]
+    Trimmed,
 }
 
 impl From<DecodeError> for DropReason {
@@ -56,7 +59,7 @@ impl From<DecodeError> for DropReason {
 
 impl DropReason {
     /// How many there are.
-    pub const COUNT: usize = 13;
+    pub const COUNT: usize = 14;
 
     /// A dense index, for counters.
     pub const fn index(self) -> usize {
@@ -74,6 +77,7 @@ impl DropReason {
             Self::AckBeyondSent => 10,
             Self::Unsolicited => 11,
             Self::Refused(_) => 12,
+            Self::Trimmed => 13,
         }
     }
 
@@ -92,5 +96,6 @@ impl DropReason {
         "ack_beyond_sent",
         "unsolicited",
         "refused",
+        "trimmed",
     ];
 }

@@ -27,8 +27,8 @@ impl Times {
         Self {
             ack_delay_ns: nanos(config.ack.max_delay),
             message_end_ns: nanos(config.ack.message_end_delay),
-            min_probe_ns: nanos(config.loss.min_probe),
-            least_timeout_ns: nanos(config.loss.min_probe) + nanos(config.ack.max_delay),
+            min_probe_ns: min_probe_ns(config),
+            least_timeout_ns: min_probe_ns(config) + nanos(config.ack.max_delay),
             min_rto_ns: nanos(config.loss.min_rto),
             max_rto_ns: nanos(config.loss.max_rto),
             peer_dead_ns,
@@ -37,4 +37,11 @@ impl Times {
             look_after_ns: idle_after_ns.min(peer_dead_ns / 4).max(1),
         }
     }
+}
+
+/// Where switches trim, what a full queue drops is told at once: silence is a long queue more often
+/// than a loss, and can be borne for longer. Rule L4.
+fn min_probe_ns(config: &Config) -> u64 {
+    let least = config.loss.min_probe;
+    nanos(if config.cc.trimming { least.max(config.loss.min_rto) } else { least })
 }

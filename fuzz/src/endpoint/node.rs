@@ -181,7 +181,7 @@ impl Node {
         let address = if from_other { self.other } else { self.stranger };
         let origin = origin_locator(head).and(address);
         let before = self.endpoint.stats();
-        let inbound = Inbound { head, len: bytes.len(), ce, origin };
+        let inbound = Inbound { head, len: bytes.len(), ce, trimmed: false, origin };
         let handled = self.endpoint.handle_datagram(now, &inbound);
         if let Some(peer) = handled.accepted {
             assert_eq!(origin, None, "only an unknown sender is accepted");

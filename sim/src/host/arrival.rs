@@ -22,7 +22,13 @@ impl<T: Transport> Host<T> {
         let source = packet.source;
         let head = packet.head();
         let origin = origin_locator(head).and_then(|_| self.peers.of(source));
-        let inbound = Inbound { head, len: packet.len as usize, ce: packet.ce, origin };
+        let inbound = Inbound {
+            head,
+            len: packet.len as usize,
+            ce: packet.ce,
+            trimmed: packet.trimmed,
+            origin,
+        };
         let handled = self.transport.handle_datagram(self.clock.reads(world.now), &inbound);
         if let Some(peer) = handled.accepted {
             self.peers.bind(source, peer);

@@ -39,8 +39,14 @@ pub struct CoreOptions {
     pub bounce: Option<Bytes>,
     /// Pacing rate as a share of cwnd per RTT, in percent; 0 turns pacing off.
     pub pacing_percent: Option<u32>,
+    /// Whether receivers with several backlogged senders grant what each may send.
+    pub receiver_credits: bool,
     /// Least retransmission timeout.
     pub min_rto: Option<Time>,
+    /// Least time before a packet without news is probed on another path.
+    pub min_probe: Option<Time>,
+    /// How long the first probe of a bad path waits.
+    pub first_probe: Option<Time>,
 }
 
 impl Default for CoreOptions {
@@ -59,7 +65,10 @@ impl Default for CoreOptions {
             recv_window_packets: None,
             bounce: None,
             pacing_percent: None,
+            receiver_credits: false,
             min_rto: None,
+            min_probe: None,
+            first_probe: None,
         }
     }
 }
@@ -181,7 +190,8 @@ impl Scenario {
         let core = &self.core;
         let mut config = Config {
             mtu_bytes: core.mtu.0 as u16,
-            // Every host of a scenario has the same MTU, so the first packet may be as large.
+            // Every host of a scenario has the same MTU and window, so the first packets may be as
+            // large and as many.
             open_mtu_bytes: core.mtu.0 as u16,
             paths: core.paths,
             max_peers: self.topology.hosts,
@@ -195,6 +205,9 @@ impl Scenario {
         set(&mut config.bounce_bytes, core.bounce.map(|bytes| bytes.0));
         set(&mut config.pacing_gain_percent, core.pacing_percent);
         set(&mut config.loss.min_rto, core.min_rto.map(duration));
+        set(&mut config.loss.min_probe, core.min_probe.map(duration));
+        set(&mut config.path.first_probe, core.first_probe.map(duration));
+        config.open_credit_packets = config.recv_window_packets;
         config.loss.initial_rtt = duration(self.base_rtt()).max(config.loss.initial_rtt);
         self.set_controller(&mut config);
         config
@@ -243,6 +256,8 @@ impl Scenario {
         let core = &self.core;
         config.cc.algorithm = core.controller.into();
         config.cc.link_bps = self.links.rate.bps;
+        config.cc.trimming = self.links.trimming;
+        config.cc.receiver_credits = core.receiver_credits;
         config.cc.base_rtt = duration(core.base_rtt.unwrap_or_else(|| self.base_rtt()));
         config.cc.mtu_bytes = (core.mtu.0 + DATA_HEADER_BYTES as u64) as u32;
         set(&mut config.cc.fixed_cwnd_bytes, core.window.map(|bytes| bytes.0));

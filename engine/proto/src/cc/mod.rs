@@ -157,6 +157,10 @@ pub struct CcConfig {
     /// Whether switches trim packets instead of dropping them, so that a shorter queue can be
     /// aimed at. False.
     pub trimming: bool,
+    /// Whether a receiver with several backlogged senders grants each what it may send. False.
+    pub receiver_credits: bool,
+    /// How much may be granted and missing at a time, in BDP. 1.1.
+    pub credit_bdp: f64,
     /// The constants of NSCC.
     pub nscc: NsccParams,
     /// The constants of Swift.
@@ -173,6 +177,8 @@ impl Default for CcConfig {
             max_cwnd_bytes: None,
             fixed_cwnd_bytes: 150_000,
             trimming: false,
+            receiver_credits: false,
+            credit_bdp: 1.1,
             nscc: NsccParams::default(),
             swift: SwiftParams::default(),
         }
@@ -188,6 +194,7 @@ impl CcConfig {
         let mtu_bytes = u64::from(self.mtu_bytes);
         check("max_cwnd_bytes", self.max_cwnd_bytes.is_none_or(|max| max >= mtu_bytes))?;
         check("fixed_cwnd_bytes", self.fixed_cwnd_bytes >= mtu_bytes)?;
+        check("credit_bdp", self.credit_bdp > 0.0 && self.credit_bdp <= 1e6)?;
         self.nscc.validate()?;
         self.swift.validate()
     }

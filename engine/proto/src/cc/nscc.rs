@@ -28,7 +28,7 @@ use core::time::Duration;
 use super::{AckSample, CcConfig, CcConfigError, check, nanos_u32};
 use crate::time::Instant;
 
-/// The constants of [`Nscc`], as published. B is the BDP, a = B / `reference_bdp_bytes` and
+/// The constants of [`Nscc`], as published but for eta. B is the BDP, a = B / `reference_bdp_bytes` and
 /// b = target / `reference_rtt` scale them from the network that they were found for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NsccParams {
@@ -52,7 +52,9 @@ pub struct NsccParams {
     pub decrease_floor: f64,
     /// Growth is applied after so many MTU, or a base round trip. 8.
     pub adjust_mtu: u32,
-    /// What is added once per round trip (eta), in MTU times a. 0.15.
+    /// What is added once per round trip (eta), in MTU times a. 1, not 0.15: windows that share a
+    /// link then become equal within some tens of round trips, not hundreds, which is as long as a
+    /// transfer of some megabytes lasts.
     pub eta_mtu: f64,
     /// Fast increase: the part of the acknowledged bytes, times a, that is added. 0.25.
     pub fast_gain: f64,
@@ -79,7 +81,7 @@ impl Default for NsccParams {
             decrease_gain: 0.8,
             decrease_floor: 0.5,
             adjust_mtu: 8,
-            eta_mtu: 0.15,
+            eta_mtu: 1.0,
             fast_gain: 0.25,
             fast_delay: Duration::from_micros(1),
             ewma: 0.0125,

@@ -216,6 +216,9 @@ impl Endpoint {
         if self.matcher.posted() == 0 && !peer.receiver.is_receiving() {
             packets = packets.min(self.matcher.free_bytes() / mtu);
         }
-        peer.receiver.credit(packets)
+        let credit = peer.receiver.credit(packets);
+        // Rule C5: as much as it is granted, if it needs a grant.
+        let grant = peer.receiver.grant.get().and_then(|grant| grant.end);
+        grant.map_or(credit, |end| credit.min(end.max(peer.receiver.next_expected())))
     }
 }

@@ -22,6 +22,8 @@
 //! | `receive` | datagrams come in |
 //! | `deliver` | messages are given receives, placed, delivered |
 //! | `transmit` | datagrams go out |
+//! | `trimmed` | headers whose payload a switch cut off |
+//! | `grants` | who may send, where several want to |
 //! | `timeout` | time passes |
 //! | `regions` | memory is registered and revoked |
 //! | `transfers` | one-sided operations: what the user asks for |
@@ -31,6 +33,7 @@
 mod answers;
 mod commands;
 mod deliver;
+mod grants;
 mod peers;
 mod receive;
 mod regions;
@@ -38,6 +41,7 @@ mod target;
 mod timeout;
 mod transfers;
 mod transmit;
+mod trimmed;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -51,6 +55,7 @@ use crate::boundary::{BounceCopy, Event};
 use crate::config::{Config, ConfigError};
 use crate::ids::{PathId, PeerId};
 use crate::message::{InMessage, Matcher};
+pub(crate) use self::grants::Grant;
 use crate::peer::Peer;
 use crate::shared::Shared;
 use crate::stats::{EndpointStats, PathStats, PeerStats};
@@ -84,6 +89,7 @@ pub struct Endpoint {
     resets: peers::ResetBudget,
     /// Immediates that there is room for.
     notifications_free: u32,
+    grants: grants::Grants,
 }
 
 impl Endpoint {
@@ -103,6 +109,7 @@ impl Endpoint {
             generation: 0,
             resets: peers::ResetBudget::default(),
             notifications_free: config.max_notifications,
+            grants: grants::Grants::new(&config),
             shared: Shared::new(config),
         })
     }

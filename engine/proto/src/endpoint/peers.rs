@@ -45,8 +45,8 @@ impl Endpoint {
         let Some(peer) = self.peers.get(index as usize) else {
             return;
         };
-        let id = peer.id;
-        let was_in_use = peer.context.is_established();
+        let (id, was_in_use) = (peer.id, peer.context.is_established());
+        self.leave(index);
         let failed = self.fail_sends(id, reason)
             + self.fail_receives(now, id, reason)
             + self.fail_operations(id, reason);

@@ -63,6 +63,9 @@ impl Endpoint {
         accepted: &mut Option<PeerId>,
     ) -> Outcome {
         let head = inbound.head;
+        if inbound.trimmed {
+            return self.on_trimmed(now, inbound, accepted);
+        }
         match Kind::of(head)? {
             Kind::Data => self.on_data(now, inbound, DataView::check(head, inbound.len)?, accepted),
             Kind::Ack => self.on_ack(now, AckView::check(head)?),
@@ -110,7 +113,7 @@ impl Endpoint {
     }
 
     #[cold]
-    fn open_with_data(
+    pub(super) fn open_with_data(
         &mut self,
         now: Instant,
         inbound: &Inbound<'_>,
@@ -126,7 +129,7 @@ impl Endpoint {
 
     /// Something believable came from a peer.
     #[inline]
-    fn heard(&mut self, now: Instant, index: u32) {
+    pub(super) fn heard(&mut self, now: Instant, index: u32) {
         let Self { shared, peers, marked, .. } = self;
         heard(&mut peers[index as usize], now, index, shared, marked);
     }
@@ -143,7 +146,7 @@ impl Endpoint {
     fn take_piece(&mut self, now: Instant, index: u32, data: DataView<'_>, ce: bool) -> Outcome {
         let Self { shared, peers, inbound, .. } = self;
         let peer = &mut *peers[index as usize];
-        let psn = admit(peer, now, data, ce, shared)?;
+        let psn = admit(peer, now, data, ce)?;
         let begun = if data.is_whole() { None } else { peer.receiver.message(data.message_id()) };
         let Some(key) = begun else {
             return self.take_first_piece(now, index, psn, data);
@@ -155,8 +158,10 @@ impl Endpoint {
         accept(peer, now, psn, data, shared);
         let placement = message.place(key, data);
         if message.has_arrived() {
+            peer.receiver.message_arrived(now, data.total_len(), shared);
             peer.receiver.end_message(data.message_id());
         }
+        self.credit_arrival(index, psn, data.payload_len(), None);
         Ok(Disposition::Place(placement))
     }
 
@@ -175,17 +180,22 @@ impl Endpoint {
         };
         let peer = &mut *self.peers[index as usize];
         accept(peer, now, psn, data, &mut self.shared);
-        if !data.is_whole() {
+        if data.is_whole() {
+            peer.receiver.message_arrived(now, data.total_len(), &self.shared);
+        } else {
             peer.receiver.begin_message(data.message_id(), key);
         }
+        self.credit_arrival(index, psn, data.payload_len(), Some(data.total_len()));
         Ok(Disposition::Place(self.inbound[key as usize].place(key, data)))
     }
 
     /// The peer has placed a message of ours.
     fn take_report(&mut self, now: Instant, index: u32, data: DataView<'_>, ce: bool) -> Outcome {
         let peer = &mut *self.peers[index as usize];
-        let psn = admit(peer, now, data, ce, &self.shared)?;
+        let psn = admit(peer, now, data, ce)?;
         peer.receiver.accept(now, psn, 0, &self.shared);
+        self.credit_arrival(index, psn, 0, None);
+        let peer = &mut *self.peers[index as usize];
         if let Some(key) = peer.sender.take_report(data.message_id()) {
             self.shared.messages[key as usize].reported = true;
             self.shared.complete_if_done(key);
@@ -195,8 +205,20 @@ impl Endpoint {
 
     /// No room: the sender is told, and tries again. Rule M4.
     pub(super) fn refuse(&mut self, index: u32, data: DataView<'_>) -> Outcome {
-        let credit = self.credit(index);
         let delay_ns = crate::time::nanos(self.shared.config.rnr_delay);
+        self.tell_refusal(index, data, NackReason::ReceiverNotReady, delay_ns)?;
+        Err(DropReason::NoBuffer)
+    }
+
+    /// Plans a NACK for a packet.
+    pub(super) fn tell_refusal(
+        &mut self,
+        index: u32,
+        data: DataView<'_>,
+        reason: NackReason,
+        delay_ns: u64,
+    ) -> Result<(), DropReason> {
+        let credit = self.credit(index);
         let peer = &mut self.peers[index as usize];
         let source = peer.context.local_tag();
         let Some(address) = peer.context.remote() else {
@@ -207,11 +229,11 @@ impl Endpoint {
             psn: data.psn(),
             transmission: data.transmission(),
             delay_ns: delay_ns.min(u64::from(u32::MAX)) as u32,
-            reason: NackReason::ReceiverNotReady,
+            reason,
             credit: credit.wire(),
             source,
         });
-        Err(DropReason::NoBuffer)
+        Ok(())
     }
 
     fn on_ack(&mut self, now: Instant, ack: AckView<'_>) -> Outcome {
@@ -329,7 +351,12 @@ impl Endpoint {
     }
 
     /// A packet for a context that is not here: its sender is told. Rule O6.
-    fn turn_away(&mut self, now: Instant, address: Address, transmission: Transmission) -> Outcome {
+    pub(super) fn turn_away(
+        &mut self,
+        now: Instant,
+        address: Address,
+        transmission: Transmission,
+    ) -> Outcome {
         if !self.resets.take(now) {
             return Err(DropReason::UnknownContext);
         }
@@ -341,7 +368,7 @@ impl Endpoint {
 
 /// The peer whose context a packet is addressed to. Rule O3. It knows that context, then.
 #[inline]
-fn find(peers: &mut Slab<Box<Peer>>, address: Address) -> Option<(u32, &mut Peer)> {
+pub(super) fn find(peers: &mut Slab<Box<Peer>>, address: Address) -> Option<(u32, &mut Peer)> {
     let index = Endpoint::peer_index(address.context);
     let peer = peers.get_mut(index as usize)?;
     if !peer.context.accepts(address) {
@@ -368,12 +395,11 @@ pub(super) fn admit(
     now: Instant,
     data: DataView<'_>,
     ce: bool,
-    shared: &Shared,
 ) -> Result<Psn, DropReason> {
     if data.flags().has(DataFlags::RETRANSMISSION) {
         peer.sender.leave_control_path();
     }
-    match peer.receiver.admit(now, data, ce, &shared.times) {
+    match peer.receiver.admit(now, data, ce) {
         Arrival::New(psn) => Ok(psn),
         Arrival::Duplicate => Err(DropReason::Duplicate),
         Arrival::OutOfWindow => Err(DropReason::OutOfWindow),

@@ -23,7 +23,7 @@ impl Endpoint {
         ce: bool,
     ) -> Outcome {
         let peer = &mut *self.peers[index as usize];
-        let psn = admit(peer, now, data, ce, &self.shared)?;
+        let psn = admit(peer, now, data, ce)?;
         match data.op() {
             Op::Write => self.take_write(now, index, psn, data),
             Op::Response => self.take_response(now, index, psn, data),
@@ -40,7 +40,11 @@ impl Endpoint {
     }
 
     pub(super) fn accept(&mut self, now: Instant, index: u32, psn: Psn, data: DataView<'_>) {
-        accept(&mut self.peers[index as usize], now, psn, data, &mut self.shared);
+        let peer = &mut *self.peers[index as usize];
+        accept(peer, now, psn, data, &mut self.shared);
+        if data.is_end() {
+            peer.receiver.message_ends(now, &self.shared);
+        }
     }
 
     /// A piece of a transfer, or its immediate. Rules T2, T4, T6.

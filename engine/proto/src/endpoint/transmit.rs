@@ -76,6 +76,7 @@ impl Endpoint {
         peer.open_owed = peer.open_owed || peer.context.must_open();
         let path = peer.sender.control_path();
         self.shared.stats.acks_sent += 1;
+        self.credit_told(now, index);
         self.control(index, path, ack.encode(header))
     }
 

@@ -145,13 +145,14 @@ impl Sprayer {
         self.in_turn(paths, accept)
     }
 
-    /// The next usable path in turn that is accepted; after a whole round, the next usable one.
+    /// The next usable path in turn that is accepted; if a whole round accepts none, the one with
+    /// the least to pay.
     fn in_turn(
         &mut self,
         paths: &mut PathTable,
         accept: impl Fn(&mut PathTable, u8) -> bool,
     ) -> u8 {
-        let mut fallback = None;
+        let mut cheapest: Option<(u8, u8)> = None;
         for _ in 0..paths.count() {
             let next = u16::from(self.cursor) + 1;
             self.cursor = if next < paths.count() { next as u8 } else { 0 };
@@ -161,9 +162,19 @@ impl Sprayer {
             if accept(paths, self.cursor) {
                 return self.cursor;
             }
-            fallback = fallback.or(Some(self.cursor));
+            let price = paths.get(self.cursor).map_or(0, |path| path.penalty);
+            if cheapest.is_none_or(|(least, _)| price < least) {
+                cheapest = Some((price, self.cursor));
+            }
         }
-        fallback.unwrap_or(self.cursor)
+        if let Some((price, path)) = cheapest {
+            // As if so many rounds had passed; and the next one goes on from here.
+            paths
+                .iter_mut()
+                .for_each(|(_, path)| path.penalty = path.penalty.saturating_sub(price));
+            self.cursor = path;
+        }
+        self.cursor
     }
 }
 

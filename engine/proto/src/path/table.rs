@@ -25,6 +25,9 @@ pub(crate) struct Path {
     pub rtt: RttEstimator,
     /// How much disorder to bear.
     pub reorder: ReorderWindow,
+    /// When the packet left that arrived last in its first transmission; before, when the first one
+    /// did.
+    pub left_at: Instant,
     /// Turns to skip.
     pub penalty: u8,
     pub packets_sent: u64,
@@ -64,6 +67,7 @@ impl Path {
             in_flight: PacketList::EMPTY,
             rtt: RttEstimator::new(config.loss.initial_rtt),
             reorder: ReorderWindow::default(),
+            left_at: Instant::NEVER,
             penalty: 0,
             packets_sent: 0,
             packets_lost: 0,

@@ -147,6 +147,11 @@ impl Peer {
         self.touch(now, times);
     }
 
+    /// How long it has not been heard of.
+    pub(crate) fn silence_ns(&self, now: Instant) -> u64 {
+        now.nanos_since(self.last_heard)
+    }
+
     /// When this peer's timer has something to do.
     #[inline]
     pub(crate) fn deadline(&self) -> Instant {

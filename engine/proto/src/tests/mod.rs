@@ -12,3 +12,4 @@ mod pair;
 mod paths;
 mod random;
 mod soak;
+mod trimming;

@@ -56,6 +56,8 @@ pub(super) struct Link {
     pub mark_ce: bool,
     /// A side that is away from then until then: what arrives meanwhile waits.
     pub away: Option<(Side, Instant, Instant)>,
+    /// Cuts the payload off those data packets for which it says `true`.
+    pub trim: Option<Filter>,
     /// Decides about single datagrams: `false` drops. Sees the sender and the packet.
     pub filter: Option<Filter>,
 }
@@ -72,6 +74,7 @@ impl Default for Link {
             black_holes: BTreeSet::new(),
             mark_ce: false,
             away: None,
+            trim: None,
             filter: None,
         }
     }
@@ -300,7 +303,7 @@ impl Pair {
         self.collect(side);
     }
 
-    fn launch(&mut self, from: Side, transmit: &Transmit, bytes: Vec<u8>) {
+    fn launch(&mut self, from: Side, transmit: &Transmit, mut bytes: Vec<u8>) {
         let packet = Packet::decode(&bytes, bytes.len()).expect("the core sends valid packets");
         if let Some(trace) = &mut self.trace {
             trace.push((self.now, from, packet));
@@ -309,6 +312,10 @@ impl Pair {
         let passes = self.link.filter.as_mut().is_none_or(|filter| filter(from, &packet));
         if !passes || self.link.black_holes.contains(&(from, path)) {
             return;
+        }
+        if transmit.payload.is_some() && self.link.trim.as_mut().is_some_and(|it| it(from, &packet))
+        {
+            bytes.truncate(DATA_HEADER_BYTES);
         }
         if self.rng.random_bool(self.link.loss) {
             return;
@@ -339,10 +346,11 @@ impl Pair {
     /// Hands a datagram in at once, and says what became of it.
     pub(super) fn deliver(&mut self, to: Side, bytes: &[u8], ce: bool) -> Disposition {
         let now = self.now;
+        let trimmed = self.link.trim.is_some() && lacks_payload(bytes);
         let node = self.node(to);
         let head = &bytes[..bytes.len().min(DATA_HEADER_BYTES.max(head_len(bytes)))];
         let origin = origin_locator(head).and(node.peer);
-        let inbound = Inbound { head, len: bytes.len(), ce, origin };
+        let inbound = Inbound { head, len: bytes.len(), ce, trimmed, origin };
         let handled = node.endpoint.handle_datagram(now, &inbound);
         node.peer = handled.accepted.or(node.peer);
         match handled.disposition {
@@ -491,6 +499,15 @@ impl Pair {
         *self.node(side) = Node::new(config);
     }
 }
+
+/// Whether a data packet is only its header.
+fn lacks_payload(bytes: &[u8]) -> bool {
+    let says = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
+    bytes[0] & 0x0f == 1 && bytes.len() == DATA_HEADER_BYTES && says(PAYLOAD_LEN_AT) > 0
+}
+
+/// Where a data header has the length of its payload.
+const PAYLOAD_LEN_AT: usize = 22;
 
 fn head_len(bytes: &[u8]) -> usize {
     // Control packets are headers from end to end; of data only the header may be looked at.

@@ -277,6 +277,15 @@ impl<'a> DataView<'a> {
         end.is_some_and(|end| end <= self.total_len())
     }
 
+    /// The same for what a switch has left of a packet: the header, and nothing after it.
+    pub(crate) fn check_trimmed(head: &'a [u8], datagram_len: usize) -> Result<Self, DecodeError> {
+        let (fields, _) = Fields::ref_from_prefix(head).map_err(|_| DecodeError::Truncated)?;
+        if datagram_len != DATA_HEADER_BYTES {
+            return Err(DecodeError::Length);
+        }
+        Self::check(head, DATA_HEADER_BYTES + usize::from(fields.payload_len.get()))
+    }
+
     pub(crate) fn address(self) -> Address {
         self.0.prefix.address()
     }

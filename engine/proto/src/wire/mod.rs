@@ -62,7 +62,7 @@ impl Prefix {
 }
 
 /// What a packet is: the low nibble of its first byte.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
     Data = 1,

@@ -36,6 +36,8 @@ impl Driver {
             head: self.device.bytes(arrival),
             len: arrival.len as usize,
             ce: arrival.ce,
+            // No device here can tell yet.
+            trimmed: false,
             origin,
         };
         let Handled { disposition, accepted } = self.endpoint.handle_datagram(self.now, &inbound);

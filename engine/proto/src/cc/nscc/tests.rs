@@ -1,7 +1,7 @@
 //! Each quadrant and rule once, with numbers worked out by hand.
 //!
 //! On the reference network a = b = 1: target 12 us, largest window 225,000 bytes, growth applied
-//! every 32,768 bytes, eta 614 bytes, and quick adapt every 24 us below 28,125 bytes.
+//! every 32,768 bytes, eta 4,096 bytes, and quick adapt every 24 us below 28,125 bytes.
 
 use super::*;
 use crate::cc::testing::{BASE_RTT_NS, BDP, MTU, ack, at, config};
@@ -110,9 +110,9 @@ fn eta_is_added_once_per_round_trip() {
     for now in [0, BASE_RTT_NS - 1, BASE_RTT_NS, BASE_RTT_NS + 1, 2 * BASE_RTT_NS - 1] {
         nscc.on_ack(at(now), &marked(MTU, 5_000));
     }
-    assert_cwnd(&nscc, 100_000.0 + 0.15 * 4096.0);
+    assert_cwnd(&nscc, 100_000.0 + 4096.0);
     nscc.on_ack(at(2 * BASE_RTT_NS), &marked(MTU, 5_000));
-    assert_cwnd(&nscc, 100_000.0 + 2.0 * 0.15 * 4096.0);
+    assert_cwnd(&nscc, 100_000.0 + 2.0 * 4096.0);
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn growth_waits_for_a_round_trip_at_most() {
     let mut nscc = nscc_with_cwnd(100_000);
     nscc.on_ack(at(0), &ack(1_000, TARGET_NS));
     nscc.on_ack(at(BASE_RTT_NS), &ack(1_000, TARGET_NS));
-    assert_cwnd(&nscc, 100_000.0 + 5.0 * 4096.0 * 2_000.0 / 100_000.0 + 0.15 * 4096.0);
+    assert_cwnd(&nscc, 100_000.0 + 5.0 * 4096.0 * 2_000.0 / 100_000.0 + 4096.0);
 }
 
 /// Only fast increase grows this one.

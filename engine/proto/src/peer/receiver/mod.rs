@@ -16,12 +16,12 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::config::Config;
+use crate::endpoint::Grant;
 use crate::lazy::Lazy;
 use crate::psn::Psn;
 use crate::recv_window::{Admission, RecvWindow};
 use crate::shared::Shared;
 use crate::time::Instant;
-use crate::times::Times;
 use crate::wire::{Ack, DataView, Nack, Probe};
 
 pub(crate) use acknowledger::Acknowledger;
@@ -40,6 +40,8 @@ pub(crate) struct Receiver {
     /// The message that the last packet was part of: most packets follow one of their own.
     last: Option<(u32, u32)>,
     pub order: OrderStage,
+    /// What it has to send, and may.
+    pub grant: Lazy<Grant>,
     nacks: Lazy<VecDeque<Nack>>,
 }
 
@@ -61,6 +63,7 @@ impl Receiver {
             messages: Lazy::default(),
             last: None,
             order: OrderStage::default(),
+            grant: Lazy::default(),
             nacks: Lazy::default(),
         }
     }
@@ -69,13 +72,7 @@ impl Receiver {
     /// trace. Rules S1 to S3.
     // Once per packet, and called from three places: left to itself, the compiler makes it a call.
     #[inline(always)]
-    pub(crate) fn admit(
-        &mut self,
-        now: Instant,
-        data: DataView<'_>,
-        ce: bool,
-        times: &Times,
-    ) -> Arrival {
+    pub(crate) fn admit(&mut self, now: Instant, data: DataView<'_>, ce: bool) -> Arrival {
         let psn = Psn::reconstruct(data.psn(), self.window.next_expected());
         let admission = self.window.admit(psn);
         if admission == Admission::Beyond {
@@ -86,27 +83,51 @@ impl Receiver {
             self.acknowledger.on_duplicate(now, data, psn, path.repeated);
             return Arrival::Duplicate;
         }
-        self.note(now, data, ce, path, times);
+        self.note(now, data, ce, path);
+        Arrival::New(psn)
+    }
+
+    /// The header of a packet whose payload a switch cut off: its path got that far, the packet did
+    /// not arrive.
+    pub(crate) fn admit_trimmed(&mut self, now: Instant, data: DataView<'_>) -> Arrival {
+        let psn = Psn::reconstruct(data.psn(), self.window.next_expected());
+        let admission = self.window.admit(psn);
+        if admission == Admission::Beyond {
+            return Arrival::OutOfWindow;
+        }
+        // Trimming is a mark, and a strong one.
+        self.paths.on_arrival(data.transmission(), true);
+        if admission == Admission::Duplicate {
+            self.acknowledger.at_once(now);
+            return Arrival::Duplicate;
+        }
         Arrival::New(psn)
     }
 
     #[inline]
-    fn note(
-        &mut self,
-        now: Instant,
-        data: DataView<'_>,
-        ce: bool,
-        path: PathArrival,
-        times: &Times,
-    ) {
+    fn note(&mut self, now: Instant, data: DataView<'_>, ce: bool, path: PathArrival) {
         let at_once = ce || path.gap || data.flags().has(crate::wire::DataFlags::ACK_REQUEST);
         self.acknowledger.on_arrival(now, data.transmission(), data.timestamp());
         if at_once {
             self.acknowledger.at_once(now);
         }
-        if data.is_end() {
-            self.acknowledger.at_latest(now.plus_nanos(times.message_end_ns));
+    }
+
+    /// All of a message of `total_len` bytes has arrived. Of a long one the sender is told at once;
+    /// the ends of several short ones share an ACK. Rule A2.
+    #[inline]
+    pub(crate) fn message_arrived(&mut self, now: Instant, total_len: u64, shared: &Shared) {
+        if total_len >= u64::from(shared.config.ack.every_bytes) {
+            self.acknowledger.at_once(now);
+        } else {
+            self.message_ends(now, shared);
         }
+    }
+
+    /// A one-sided operation, or a short message, ends here.
+    #[inline]
+    pub(crate) fn message_ends(&mut self, now: Instant, shared: &Shared) {
+        self.acknowledger.at_latest(now.plus_nanos(shared.times.message_end_ns));
     }
 
     /// Takes a packet that [`admit`](Self::admit) called new.
@@ -185,6 +206,31 @@ impl Receiver {
         wanted.min(self.window.limit())
     }
 
+    /// The lowest PSN that has not arrived.
+    pub(crate) fn next_expected(&self) -> Psn {
+        self.window.next_expected()
+    }
+
+    /// The first PSN that would not be accepted.
+    pub(crate) fn limit(&self) -> Psn {
+        self.window.limit()
+    }
+
+    /// Whether a PSN has arrived.
+    pub(crate) fn has(&self, psn: Psn) -> bool {
+        self.window.admit(psn) == Admission::Duplicate
+    }
+
+    /// There is news of credit.
+    pub(crate) fn tell_credit(&mut self) {
+        self.acknowledger.at_latest(Instant::ZERO);
+    }
+
+    /// If nothing arrives until then, credit is told again.
+    pub(crate) fn tell_credit_again(&mut self, at: Instant) {
+        self.acknowledger.at_latest(at);
+    }
+
     /// Fills in the ACK that is due. There may be more to say: look at [`ack_due`](Self::ack_due)
     /// again. `false` if nothing has ever arrived.
     pub(crate) fn fill_ack(&mut self, now: Instant, ack: &mut Ack) -> bool {
@@ -204,6 +250,7 @@ impl Receiver {
         self.window.release_idle();
         self.paths.release_idle();
         self.nacks.release();
+        self.grant.release();
         self.messages.release();
         self.order.release_idle();
     }

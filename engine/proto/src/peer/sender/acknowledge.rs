@@ -144,10 +144,12 @@ impl Sender {
         };
         let state = core::mem::replace(&mut packet.state, SentState::Done);
         let (message, id, bytes) = (packet.message, packet.path, wire_bytes(packet.len));
+        let sent_at = packet.sent_at;
         match state {
             SentState::InFlight => {
                 self.in_flight_bytes -= bytes;
                 if let Some(path) = self.paths.get_mut(id) {
+                    path.left_at = sent_at;
                     self.window.unlink(&mut path.in_flight, psn);
                     if path.in_flight.is_empty() {
                         self.busy.remove(id);
@@ -194,13 +196,10 @@ impl Sender {
         for (report, &seq) in ack.paths().zip(&checked.path_seqs) {
             let id = report.highest.path;
             trigger_told |= id == trigger;
-            if report.ce_packets == 0 {
+            let is_marked = report.ce_packets > 0;
+            marked |= is_marked;
+            if self.is_free(now, id, is_marked, shared) {
                 self.sprayer.on_clean(id);
-            } else {
-                marked = true;
-                let penalty = shared.config.path.ce_penalty;
-                let path = self.paths.open(id, &shared.config);
-                path.add_penalty(&shared.config.path, penalty);
             }
             self.path_arrived(now, peer, id, seq, shared);
         }
@@ -209,6 +208,24 @@ impl Sender {
         }
         self.take_duplicates(ack, shared);
         marked
+    }
+
+    /// Whether what a path brought last says that it is free; if not, it skips turns. Rule P1.
+    fn is_free(&mut self, now: Instant, id: u8, marked: bool, shared: &Shared) -> bool {
+        let least_ns = self.rtt.min_ns();
+        let fair_ns = self.rtt.srtt_ns().max(LATE_RTTS * least_ns);
+        let config = &shared.config.path;
+        let path = self.paths.open(id, &shared.config);
+        let age_ns = now.nanos_since(path.left_at);
+        if !path.rtt.has_sample() {
+            // Too much by what the ACK waited for, and far better than to take the peer's average.
+            path.rtt.update(now, age_ns.max(1));
+        }
+        let excess_ns = age_ns.saturating_sub(fair_ns);
+        let late = (excess_ns / (least_ns / TURNS_PER_RTT).max(1)).min(config.max_penalty.into());
+        let penalty = late as u8 + if marked { config.ce_penalty } else { 0 };
+        path.add_penalty(config, penalty);
+        penalty == 0
     }
 
     #[inline]
@@ -331,6 +348,8 @@ impl Sender {
         }
         shared.stats.nacks_received += 1;
         self.heard(now, peer, shared);
+        // A NACK has no number, so it may only lower the credit; the next ACK sets it right.
+        self.credit = self.credit.min(Psn::reconstruct(nack.credit, self.window.next_psn()));
         match nack.reason {
             NackReason::ReceiverNotReady => self.refuse(now, psn, nack, shared),
             NackReason::Refused(refusal) => {
@@ -343,7 +362,10 @@ impl Sender {
                 let path = self.paths.open(packet.path, &shared.config);
                 path.add_penalty(&shared.config.path, penalty);
                 self.take_out_of_flight(psn, SentState::Lost, shared);
-                self.pace.on_nack(now, wire_bytes(packet.len), &shared.config);
+                // Rule C7: where the receiver has taken credit back, it sees to the congestion.
+                if self.credit >= self.window.next_psn() {
+                    self.pace.on_nack(now, wire_bytes(packet.len), &shared.config);
+                }
             }
         }
         NackOutcome::Taken
@@ -354,8 +376,6 @@ impl Sender {
         let message = self.take_out_of_flight(psn, SentState::Refused, shared);
         self.queue.park(message);
         self.transfers.park(message);
-        // A NACK has no number, so it may only lower the credit; the next ACK sets it right.
-        self.credit = self.credit.min(Psn::reconstruct(nack.credit, self.window.next_psn()));
         // The delay is the peer's to choose, within reason: a forged one must not stall for long.
         let delay_ns = u64::from(nack.delay_ns).min(MAX_NOT_READY_NS);
         self.not_ready_until = self.not_ready_until.max(now.plus_nanos(delay_ns));
@@ -378,8 +398,10 @@ impl Sender {
             self.busy.remove(id);
         }
         self.in_flight_bytes -= wire_bytes(len);
-        let queue = if state == SentState::Lost { &mut self.lost } else { &mut self.refused };
-        self.window.append(queue, psn);
+        match state {
+            SentState::Lost => self.window.insert_in_order(&mut self.lost, psn),
+            _ => self.window.append(&mut self.refused, psn),
+        }
         message
     }
 }
@@ -389,6 +411,14 @@ fn is_newer(number: u32, reference: u32) -> bool {
     let ahead = number.wrapping_sub(reference);
     ahead != 0 && ahead <= u32::MAX / 2
 }
+
+/// A packet is late from this many undisturbed round trips on, or from the average of its peer, if
+/// that is more. Below, queues are as long as congestion control wants them: a slower path fills its
+/// own just as well, and would stand idle if it were left for that.
+const LATE_RTTS: u64 = 2;
+/// How many turns a path skips per undisturbed round trip that its packet was late: a queue as long
+/// as that takes a round trip to drain, in which all paths together get a window of packets.
+const TURNS_PER_RTT: u64 = 8;
 
 /// A round trip beyond this is a damaged or ancient timestamp: peers are dead long before.
 const MAX_RTT_NS: u64 = 2_000_000_000;

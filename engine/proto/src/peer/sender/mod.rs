@@ -102,12 +102,12 @@ impl Sender {
             recovery: Recovery::new(probe_timeout_ns(times, &rtt)),
             rtt,
             reports: Reports::default(),
-            credit: Psn::new(OPEN_CREDIT_PACKETS),
+            credit: Psn::new(config.open_credit_packets.into()),
             in_flight_bytes: 0,
             not_ready_until: Instant::ZERO,
             mtu,
             packet_ns: packet_ns(config, mtu),
-            peer_window: OPEN_CREDIT_PACKETS,
+            peer_window: config.open_credit_packets.into(),
             next_message: 0,
             next_order: 0,
             newest_ack: 0,
@@ -245,6 +245,3 @@ fn wire_bytes(len: u16) -> u64 {
 
 /// As many packets as any peer can have as its receive window.
 const SEND_WINDOW_PACKETS: u32 = crate::config::MAX_RECV_WINDOW_PACKETS as u32;
-
-/// What may be sent before the peer has named its window: no endpoint may have a smaller one.
-const OPEN_CREDIT_PACKETS: u64 = 64;

@@ -108,7 +108,7 @@ impl Sender {
         Some(self.launch_again(now, shared, psn, path))
     }
 
-    /// The lost packet that waits longest; or, where the receiver has taken credit back since it
+    /// The lost packet with the lowest PSN; or, where the receiver has taken credit back since it
     /// was sent, the lowest, which a receiver always has credit for.
     fn next_lost_psn(&self, shared: &Shared) -> Option<Psn> {
         let first = self.lost.first()?;
@@ -189,6 +189,7 @@ impl Sender {
         let id = self.sprayer.next(&mut self.paths);
         let path = self.paths.open(id, &shared.config);
         let seq = path.take_seq();
+        path.left_at = path.left_at.min(now);
         let packet = SentPacket::new(key, (offset, len), (id, seq), now);
         let psn = self.window.push_in_flight(packet, &mut path.in_flight);
         let times = &shared.times;
@@ -226,6 +227,7 @@ impl Sender {
     fn launch_again(&mut self, now: Instant, shared: &Shared, psn: Psn, id: u8) -> DataPacket {
         let path = self.paths.open(id, &shared.config);
         let seq = path.take_seq();
+        path.left_at = path.left_at.min(now);
         self.window.append(&mut path.in_flight, psn);
         let times = &shared.times;
         self.recovery.on_sent(now, times, |peer_ns| path.probe_timeout_ns(times, peer_ns));

@@ -1,0 +1,94 @@
+//! Packets whose payload a switch has cut off. Rule L7 of docs/PROTOCOL.md.
+
+use core::time::Duration;
+use std::boxed::Box;
+use std::vec::Vec;
+
+use super::pair::{A, B, Link, Pair, config, pattern};
+use crate::boundary::Disposition;
+use crate::drop_reason::DropReason;
+use crate::ids::Service;
+use crate::wire::{DecodeError, NackReason, Packet};
+
+const LIMIT: Duration = Duration::from_secs(1);
+
+/// Trims the first transmission of these PSNs.
+fn trim_once(psns: &'static [u32]) -> Link {
+    let mut trimmed = Vec::new();
+    let trim = move |_, packet: &Packet| match packet {
+        Packet::Data(data) if psns.contains(&data.psn) && !trimmed.contains(&data.psn) => {
+            trimmed.push(data.psn);
+            true
+        }
+        _ => false,
+    };
+    Link { trim: Some(Box::new(trim)), ..Link::default() }
+}
+
+/// The sender hears of it a moment after it happened, and sends the packet again on another path:
+/// no timer, no gap. The first packets open the context, and may be trimmed as well.
+#[test]
+fn a_trimmed_packet_is_told_and_sent_again_at_once() {
+    let mut pair = Pair::new(config(1), config(2), trim_once(&[0, 3, 4]));
+    pair.trace = Some(Vec::new());
+    pair.post(B, 60_000);
+    pair.send(A, Service::Srd, &pattern(1, 60_000));
+    pair.run_until_quiet(LIMIT);
+    let trace = pair.trace.as_ref().unwrap();
+    let nacked: Vec<_> = trace
+        .iter()
+        .filter_map(|(_, _, packet)| match packet {
+            Packet::Nack(nack) if nack.reason == NackReason::Trimmed => Some(nack.psn),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(nacked, [0, 3, 4]);
+    let on = |psn| {
+        let sent = trace.iter().filter_map(move |(_, _, packet)| match packet {
+            Packet::Data(data) if data.psn == psn => Some(data.transmission.path),
+            _ => None,
+        });
+        sent.collect::<Vec<_>>()
+    };
+    assert!(on(3).len() == 2 && on(3)[0] != on(3)[1], "{:?}", on(3));
+    let stats = pair.a.endpoint.stats();
+    assert_eq!((stats.retransmissions, stats.nacks_received), (3, 3));
+    assert_eq!((stats.losses_by_path_gap, stats.losses_by_timeout), (0, 0));
+    assert_eq!(stats.spurious_retransmissions, 0);
+    assert_eq!(pair.b.endpoint.stats().drops[DropReason::Trimmed.index()], 3);
+    assert_eq!(pair.b.received()[0].bytes, pattern(1, 60_000));
+}
+
+/// A UD packet that is trimmed is gone.
+#[test]
+fn a_trimmed_datagram_is_lost() {
+    let mut pair = Pair::new(config(1), config(2), trim_once(&[0]));
+    pair.post(B, 500);
+    pair.send(A, Service::Ud, &pattern(1, 500));
+    pair.run_until_quiet(LIMIT);
+    assert!(pair.b.received().is_empty());
+    assert_eq!(pair.b.drops, [DropReason::Trimmed]);
+}
+
+/// What says that it is trimmed and is no data, or has payload after all, changes nothing.
+#[test]
+fn only_a_data_header_can_be_what_is_left_of_a_packet() {
+    let mut pair = Pair::new(config(1), config(2), trim_once(&[]));
+    let now = pair.now;
+    for bytes in [&[0x12; 64][..], &[0x11; 63], &[0x11; 200]] {
+        let inbound = crate::Inbound {
+            head: bytes,
+            len: bytes.len(),
+            ce: false,
+            trimmed: true,
+            origin: None,
+        };
+        let handled = pair.b.endpoint.handle_datagram(now, &inbound);
+        let malformed = |error| Disposition::Dropped(DropReason::Malformed(error));
+        let expected = match bytes.len() {
+            63 => malformed(DecodeError::Truncated),
+            _ => malformed(DecodeError::Length),
+        };
+        assert_eq!(handled.disposition, expected);
+    }
+}
