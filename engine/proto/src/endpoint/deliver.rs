@@ -217,8 +217,6 @@ impl Endpoint {
             packets = packets.min(self.matcher.free_bytes() / mtu);
         }
         let credit = peer.receiver.credit(packets);
-        // Rule C5: as much as it is granted, if it needs a grant.
-        let grant = peer.receiver.grant.get().and_then(|grant| grant.end);
-        grant.map_or(credit, |end| credit.min(end.max(peer.receiver.next_expected())))
+        self.grants.limit(peer).map_or(credit, |limit| credit.min(limit))
     }
 }

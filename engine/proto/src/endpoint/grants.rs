@@ -17,6 +17,7 @@ use alloc::vec::Vec;
 
 use super::Endpoint;
 use crate::config::Config;
+use crate::peer::Peer;
 use crate::psn::Psn;
 use crate::time::{Instant, nanos};
 use crate::wire::DATA_HEADER_BYTES;
@@ -65,9 +66,25 @@ impl Grants {
         }
     }
 
+    /// The PSN up to which a peer may send, if that is for this side to say. Who has no backlog, as
+    /// far as is known, may send a portion, which tells whether it has one.
+    pub(super) fn limit(&self, peer: &Peer) -> Option<Psn> {
+        if !self.is_active() {
+            return None;
+        }
+        let edge = peer.receiver.next_expected();
+        let grant = peer.receiver.grant.get().and_then(|grant| grant.end);
+        Some(grant.map_or_else(|| edge.plus(self.portion().into()), |end| end.max(edge)))
+    }
+
     /// Whether anybody needs a grant to send.
     fn is_active(&self) -> bool {
         self.backlogged.len() > 1
+    }
+
+    /// How many packets are granted at a time: half of an equal share.
+    fn portion(&self) -> u32 {
+        (self.window / (2 * self.backlogged.len() as u32)).max(1)
     }
 }
 
@@ -85,7 +102,8 @@ impl Endpoint {
         let grant = self.peers[index as usize].receiver.grant.or_default();
         let had_backlog = grant.backlog_bytes > 0;
         if let Some(total_len) = begins {
-            let before = if core::mem::take(&mut grant.announced) { 0 } else { grant.backlog_bytes };
+            let before =
+                if core::mem::take(&mut grant.announced) { 0 } else { grant.backlog_bytes };
             grant.backlog_bytes = before + total_len;
         }
         grant.backlog_bytes = grant.backlog_bytes.saturating_sub(len.into());
@@ -164,7 +182,7 @@ impl Endpoint {
             return;
         }
         let count = self.grants.backlogged.len();
-        let portion = (self.grants.window / (2 * count as u32)).max(1);
+        let portion = self.grants.portion();
         let mut without = 0;
         while without < count && self.grants.missing < self.grants.window {
             let turn = self.grants.cursor % count;

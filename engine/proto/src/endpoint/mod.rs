@@ -51,11 +51,11 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 use slab::Slab;
 
+pub(crate) use self::grants::Grant;
 use crate::boundary::{BounceCopy, Event};
 use crate::config::{Config, ConfigError};
 use crate::ids::{PathId, PeerId};
 use crate::message::{InMessage, Matcher};
-pub(crate) use self::grants::Grant;
 use crate::peer::Peer;
 use crate::shared::Shared;
 use crate::stats::{EndpointStats, PathStats, PeerStats};
