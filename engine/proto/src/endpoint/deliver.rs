@@ -1,9 +1,12 @@
 //! Messages are given receives, placed and delivered. Rules M1 to M6.
 
 use super::Endpoint;
+use super::grants::Grants;
 use crate::boundary::{BounceCopy, Event, InboundId, RecvFailure};
+use crate::config::Config;
 use crate::ids::{BounceId, Service};
-use crate::message::{Binding, InMessage, Match, OutMessage, PostedRecv};
+use crate::message::{Binding, InMessage, Match, Matcher, OutMessage, PostedRecv};
+use crate::peer::Peer;
 use crate::peer::receiver::Order;
 use crate::psn::Psn;
 use crate::time::Instant;
@@ -205,18 +208,21 @@ impl Endpoint {
         self.shared.events.push_back(Event::BounceFreed { bounce: id });
     }
 
-    /// The first PSN that this peer may not send yet: its share of the receive window, and, while
-    /// nothing is posted, no more than bounce memory could take. Never less than one packet, so
-    /// that a sender can always find out whether it may go on. Rule M3.
+    /// See [`credit_of`].
     pub(super) fn credit(&self, index: u32) -> Psn {
-        let peer = &self.peers[index as usize];
-        let config = &self.shared.config;
-        let mtu = u64::from(peer.sender.mtu());
-        let mut packets = config.recv_window_bytes / mtu;
-        if self.matcher.posted() == 0 && !peer.receiver.is_receiving() {
-            packets = packets.min(self.matcher.free_bytes() / mtu);
-        }
-        let credit = peer.receiver.credit(packets);
-        self.grants.limit(peer).map_or(credit, |limit| credit.min(limit))
+        credit_of(&self.peers[index as usize], &self.matcher, &self.grants, &self.shared.config)
     }
+}
+
+/// The first PSN that a peer may not send yet: its share of the receive window, and, while nothing
+/// is posted, no more than bounce memory could take. Never less than one packet, so that a sender
+/// can always find out whether it may go on. Rule M3.
+pub(super) fn credit_of(peer: &Peer, matcher: &Matcher, grants: &Grants, config: &Config) -> Psn {
+    let mtu = u64::from(peer.sender.mtu());
+    let mut packets = config.recv_window_bytes / mtu;
+    if matcher.posted() == 0 && !peer.receiver.is_receiving() {
+        packets = packets.min(matcher.free_bytes() / mtu);
+    }
+    let credit = peer.receiver.credit(packets);
+    grants.limit(peer).map_or(credit, |limit| credit.min(limit))
 }

@@ -1,6 +1,7 @@
 //! Datagrams go out: first what is small and urgent, then data, each peer in its turn.
 
 use super::Endpoint;
+use super::deliver::credit_of;
 use super::transfers::dress;
 use crate::boundary::{HeaderBuffer, Transmit};
 use crate::config::Config;
@@ -8,7 +9,7 @@ use crate::ids::{BufferRange, CompletionLevel, PathId, Service};
 use crate::message::{NO_SIDE, OutMessage};
 use crate::peer::Peer;
 use crate::peer::sender::DataPacket;
-use crate::psn::Psn;
+use crate::psn::{PathSeq, Psn};
 use crate::shared::Shared;
 use crate::time::Instant;
 use crate::wire::{Ack, Data, DataFlags, OpenInfo, OpenPacket, Probe, Transmission};
@@ -49,62 +50,37 @@ impl Endpoint {
 
     /// The next small thing to tell a peer.
     fn say(&mut self, now: Instant, index: u32, header: &mut HeaderBuffer) -> Option<Transmit> {
-        if let Some((path, len)) = self.say_open(index, header) {
-            return self.control(index, path, len);
+        let Self { shared, peers, matcher, grants, .. } = self;
+        let peer = &mut **peers.get_mut(index as usize)?;
+        if core::mem::take(&mut peer.open_owed) {
+            return Some(say_open(peer, &shared.config, header));
         }
-        let address = self.peers.get(index as usize)?.context.remote()?;
-        if let Some((path, seq)) = self.next_question(now, index) {
-            let transmission = Transmission { path, seq };
+        let address = peer.context.remote()?;
+        if let Some((path, seq)) = next_question(now, peer, shared) {
+            let transmission = Transmission { path, seq: seq.wire() };
             let probe = Probe { address, transmission, timestamp: now.as_nanos() as u32 };
-            return self.control(index, path, probe.encode(header));
+            return Some(control(peer, path, probe.encode(header)));
         }
-        let peer = &mut self.peers[index as usize];
         if let Some(nack) = peer.receiver.next_nack() {
             let path = peer.sender.control_path();
-            return self.control(index, path, nack.encode(header));
+            return Some(control(peer, path, nack.encode(header)));
         }
         if peer.receiver.ack_due() > now {
             return None;
         }
-        let mut ack = Ack::new(address, 0, self.credit(index).wire());
-        let peer = &mut *self.peers[index as usize];
+        let credit = credit_of(peer, matcher, grants, &shared.config);
+        let mut ack = Ack::new(address, 0, credit.wire());
         if !peer.receiver.fill_ack(now, &mut ack) {
             return None;
         }
         ack.source = peer.context.local_tag();
         // The peer can only use the ACK once it knows this side: say it again until it does.
-        peer.open_owed = peer.open_owed || peer.context.must_open();
+        peer.open_owed = peer.context.must_open();
         let path = peer.sender.control_path();
-        self.shared.stats.acks_sent += 1;
+        let transmit = control(peer, path, ack.encode(header));
+        shared.stats.acks_sent += 1;
         self.credit_told(now, index);
-        self.control(index, path, ack.encode(header))
-    }
-
-    /// This side's own OPEN, if it is owed. Rule O4.
-    fn say_open(&mut self, index: u32, header: &mut HeaderBuffer) -> Option<(u8, usize)> {
-        let peer = self.peers.get_mut(index as usize)?;
-        if !core::mem::take(&mut peer.open_owed) {
-            return None;
-        }
-        let info = peer.open_info(&self.shared.config);
-        let open = OpenPacket { info, answers: peer.context.remote_incarnation() };
-        Some((peer.sender.control_path(), open.encode(header)))
-    }
-
-    /// The path that is to be asked whether it, or the peer, still lives.
-    fn next_question(&mut self, now: Instant, index: u32) -> Option<(u8, u32)> {
-        let peer = &mut self.peers[index as usize];
-        let question = match core::mem::take(&mut peer.doubted) {
-            true => Some(peer.sender.ask_peer(&self.shared.config)),
-            false => peer.sender.next_probe(now, peer.id, &mut self.shared),
-        };
-        question.map(|(path, seq)| (path, seq.wire()))
-    }
-
-    fn control(&self, index: u32, path: u8, header_len: usize) -> Option<Transmit> {
-        let peer = self.peers.get(index as usize)?.id;
-        let path = PathId(path);
-        Some(Transmit { peer, path, header_len, payload: None, ecn_capable: false })
+        Some(transmit)
     }
 
     /// Deficit round robin: a peer sends until its turn is used up or it has nothing to send; what
@@ -135,6 +111,27 @@ impl Endpoint {
         }
         None
     }
+}
+
+/// This side's own OPEN, which is owed. Rule O4.
+fn say_open(peer: &mut Peer, config: &Config, header: &mut HeaderBuffer) -> Transmit {
+    let open =
+        OpenPacket { info: peer.open_info(config), answers: peer.context.remote_incarnation() };
+    let path = peer.sender.control_path();
+    control(peer, path, open.encode(header))
+}
+
+/// The path that is to be asked whether it, or the peer, still lives.
+fn next_question(now: Instant, peer: &mut Peer, shared: &mut Shared) -> Option<(u8, PathSeq)> {
+    match core::mem::take(&mut peer.doubted) {
+        true => Some(peer.sender.ask_peer(&shared.config)),
+        false => peer.sender.next_probe(now, peer.id, shared),
+    }
+}
+
+fn control(peer: &Peer, path: u8, header_len: usize) -> Transmit {
+    let path = PathId(path);
+    Transmit { peer: peer.id, path, header_len, payload: None, ecn_capable: false }
 }
 
 /// Writes a data packet's header, and says where its payload lies.

@@ -25,8 +25,8 @@ pub(crate) struct Path {
     pub rtt: RttEstimator,
     /// How much disorder to bear.
     pub reorder: ReorderWindow,
-    /// When the packet left that arrived last in its first transmission; before, when the first one
-    /// did.
+    /// When the data packet left that the ACK being taken reports; never: it reports none, and says
+    /// nothing of how long this path takes.
     pub left_at: Instant,
     /// Turns to skip.
     pub penalty: u8,

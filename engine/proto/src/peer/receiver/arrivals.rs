@@ -33,7 +33,8 @@ pub(super) struct PathArrival {
 }
 
 impl PathArrivals {
-    #[inline]
+    // Once per packet, and called from several places.
+    #[inline(always)]
     pub(super) fn on_arrival(&mut self, transmission: Transmission, ce: bool) -> PathArrival {
         let id = usize::from(transmission.path);
         if self.paths.len() <= id {

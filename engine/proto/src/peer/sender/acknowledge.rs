@@ -193,12 +193,13 @@ impl Sender {
         let mut marked = false;
         let mut trigger_told = false;
         let trigger = ack.trigger().path;
+        let fair_ns = self.rtt.srtt_ns().max(LATE_RTTS * self.rtt.min_ns());
         for (report, &seq) in ack.paths().zip(&checked.path_seqs) {
             let id = report.highest.path;
             trigger_told |= id == trigger;
             let is_marked = report.ce_packets > 0;
             marked |= is_marked;
-            if self.is_free(now, id, is_marked, shared) {
+            if self.is_free(now, id, is_marked, fair_ns, shared) {
                 self.sprayer.on_clean(id);
             }
             self.path_arrived(now, peer, id, seq, shared);
@@ -211,21 +212,32 @@ impl Sender {
     }
 
     /// Whether what a path brought last says that it is free; if not, it skips turns. Rule P1.
-    fn is_free(&mut self, now: Instant, id: u8, marked: bool, shared: &Shared) -> bool {
-        let least_ns = self.rtt.min_ns();
-        let fair_ns = self.rtt.srtt_ns().max(LATE_RTTS * least_ns);
-        let config = &shared.config.path;
-        let path = self.paths.open(id, &shared.config);
-        let age_ns = now.nanos_since(path.left_at);
-        if !path.rtt.has_sample() {
-            // Too much by what the ACK waited for, and far better than to take the peer's average.
-            path.rtt.update(now, age_ns.max(1));
+    #[inline]
+    fn is_free(
+        &mut self,
+        now: Instant,
+        id: u8,
+        marked: bool,
+        fair_ns: u64,
+        shared: &Shared,
+    ) -> bool {
+        let Some(path) = self.paths.get_mut(id) else { return !marked };
+        let left_at = core::mem::replace(&mut path.left_at, Instant::NEVER);
+        let age_ns = now.nanos_since(left_at);
+        if !marked && age_ns <= fair_ns && path.rtt.has_sample() {
+            return true;
         }
-        let excess_ns = age_ns.saturating_sub(fair_ns);
-        let late = (excess_ns / (least_ns / TURNS_PER_RTT).max(1)).min(config.max_penalty.into());
-        let penalty = late as u8 + if marked { config.ce_penalty } else { 0 };
-        path.add_penalty(config, penalty);
-        penalty == 0
+        if !path.rtt.has_sample() && age_ns > 0 {
+            // Too much by what the ACK waited for, and far better than to take the peer's average.
+            path.rtt.update(now, age_ns);
+        }
+        let config = &shared.config.path;
+        let turn_ns = (self.rtt.min_ns() / TURNS_PER_RTT).max(1);
+        let late = age_ns.saturating_sub(fair_ns) / turn_ns;
+        let late = late.min(config.max_penalty.into()) as u8;
+        let mark = if marked { config.ce_penalty } else { 0 };
+        path.add_penalty(config, late.saturating_add(mark));
+        late == 0 && !marked
     }
 
     #[inline]

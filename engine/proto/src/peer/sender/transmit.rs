@@ -189,7 +189,6 @@ impl Sender {
         let id = self.sprayer.next(&mut self.paths);
         let path = self.paths.open(id, &shared.config);
         let seq = path.take_seq();
-        path.left_at = path.left_at.min(now);
         let packet = SentPacket::new(key, (offset, len), (id, seq), now);
         let psn = self.window.push_in_flight(packet, &mut path.in_flight);
         let times = &shared.times;
@@ -227,7 +226,6 @@ impl Sender {
     fn launch_again(&mut self, now: Instant, shared: &Shared, psn: Psn, id: u8) -> DataPacket {
         let path = self.paths.open(id, &shared.config);
         let seq = path.take_seq();
-        path.left_at = path.left_at.min(now);
         self.window.append(&mut path.in_flight, psn);
         let times = &shared.times;
         self.recovery.on_sent(now, times, |peer_ns| path.probe_timeout_ns(times, peer_ns));
