@@ -7,4 +7,4 @@ mod table;
 
 pub(crate) use sprayer::Sprayer;
 pub use state::PathState;
-pub(crate) use table::{PathTable, ProbeAction, probe_timeout_ns};
+pub(crate) use table::{Path, PathTable, ProbeAction, probe_timeout_ns};

@@ -10,13 +10,14 @@ use crate::cc::AckSample;
 use crate::config::Config;
 use crate::drop_reason::DropReason;
 use crate::ids::{PathId, PeerId};
-use crate::path::probe_timeout_ns;
+use crate::path::{Path, probe_timeout_ns};
 use crate::psn::{PathSeq, Psn};
-use crate::send_window::SentState;
+use crate::send_window::{SendWindow, SentState};
+use crate::set256::Set256;
 use crate::shared::Shared;
 use crate::time::Instant;
 use crate::times::Times;
-use crate::wire::{AckView, MAX_ACK_PATHS, Nack, NackReason, Transmission};
+use crate::wire::{AckPath, AckView, MAX_ACK_PATHS, Nack, NackReason, Transmission};
 
 /// What a NACK brought about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,38 +196,54 @@ impl Sender {
         let trigger = ack.trigger().path;
         let fair_ns = self.rtt.srtt_ns().max(LATE_RTTS * self.rtt.min_ns());
         for (report, &seq) in ack.paths().zip(&checked.path_seqs) {
-            let id = report.highest.path;
-            trigger_told |= id == trigger;
-            let is_marked = report.ce_packets > 0;
-            marked |= is_marked;
-            if self.is_free(now, id, is_marked, fair_ns, shared) {
-                self.sprayer.on_clean(id);
-            }
-            self.path_arrived(now, peer, id, seq, shared);
+            trigger_told |= report.highest.path == trigger;
+            marked |= report.ce_packets > 0;
+            self.take_path(now, peer, &report, (seq, fair_ns), shared);
         }
-        if !trigger_told {
-            self.path_arrived(now, peer, trigger, checked.trigger_seq, shared);
+        if !trigger_told
+            && let Some(path) = self.paths.get_mut(trigger)
+            && note_arrival(path, trigger, checked.trigger_seq, &self.window, &mut self.overtaken)
+        {
+            self.path_answered(now, peer, trigger, shared);
         }
         self.take_duplicates(ack, shared);
         marked
     }
 
-    /// Whether what a path brought last says that it is free; if not, it skips turns. Rule P1.
+    /// What an ACK says of one path. If it brought nothing late and nothing marked, it is free.
     #[inline]
-    fn is_free(
+    fn take_path(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        report: &AckPath,
+        (seq, fair_ns): (PathSeq, u64),
+        shared: &mut Shared,
+    ) {
+        let (id, marked) = (report.highest.path, report.ce_packets > 0);
+        let Some(path) = self.paths.get_mut(id) else { return };
+        let is_answer = note_arrival(path, id, seq, &self.window, &mut self.overtaken);
+        let age_ns = now.nanos_since(core::mem::replace(&mut path.left_at, Instant::NEVER));
+        if !marked && age_ns <= fair_ns && path.rtt.has_sample() {
+            self.sprayer.on_clean(id);
+        } else {
+            self.judge_path(now, id, marked, (age_ns, fair_ns), shared);
+        }
+        if is_answer {
+            self.path_answered(now, peer, id, shared);
+        }
+    }
+
+    /// A path that brought something late or marked skips turns. Rule P1.
+    fn judge_path(
         &mut self,
         now: Instant,
         id: u8,
         marked: bool,
-        fair_ns: u64,
+        (age_ns, fair_ns): (u64, u64),
         shared: &Shared,
-    ) -> bool {
-        let Some(path) = self.paths.get_mut(id) else { return !marked };
-        let left_at = core::mem::replace(&mut path.left_at, Instant::NEVER);
-        let age_ns = now.nanos_since(left_at);
-        if !marked && age_ns <= fair_ns && path.rtt.has_sample() {
-            return true;
-        }
+    ) {
+        let Some(path) = self.paths.get_mut(id) else { return };
         if !path.rtt.has_sample() && age_ns > 0 {
             // Too much by what the ACK waited for, and far better than to take the peer's average.
             path.rtt.update(now, age_ns);
@@ -237,28 +254,8 @@ impl Sender {
         let late = late.min(config.max_penalty.into()) as u8;
         let mark = if marked { config.ce_penalty } else { 0 };
         path.add_penalty(config, late.saturating_add(mark));
-        late == 0 && !marked
-    }
-
-    #[inline]
-    fn path_arrived(
-        &mut self,
-        now: Instant,
-        peer: PeerId,
-        id: u8,
-        seq: PathSeq,
-        shared: &mut Shared,
-    ) {
-        let Some(path) = self.paths.get_mut(id) else {
-            return;
-        };
-        let is_answer = path.on_arrived(seq);
-        // What was sent before it on this path has arrived, too, or has been overtaken.
-        if self.window.seq_of_first(&path.in_flight).is_some_and(|first| first < path.arrived_end) {
-            self.overtaken.insert(id);
-        }
-        if is_answer {
-            self.path_answered(now, peer, id, shared);
+        if late == 0 && !marked {
+            self.sprayer.on_clean(id);
         }
     }
 
@@ -416,6 +413,24 @@ impl Sender {
         }
         message
     }
+}
+
+/// Notes how far a path got, and whether something sent on it before has been overtaken. Returns
+/// whether that answers a question put to the path.
+#[inline]
+fn note_arrival(
+    path: &mut Path,
+    id: u8,
+    seq: PathSeq,
+    window: &SendWindow,
+    overtaken: &mut Set256,
+) -> bool {
+    let is_answer = path.on_arrived(seq);
+    // What was sent before it on this path has arrived, too, or has been overtaken.
+    if window.seq_of_first(&path.in_flight).is_some_and(|first| first < path.arrived_end) {
+        overtaken.insert(id);
+    }
+    is_answer
 }
 
 /// Whether `number` comes after `reference`, around the wrap.
