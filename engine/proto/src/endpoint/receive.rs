@@ -397,7 +397,7 @@ pub(super) fn admit(
     ce: bool,
 ) -> Result<Psn, DropReason> {
     if data.flags().has(DataFlags::RETRANSMISSION) {
-        peer.sender.leave_control_path();
+        peer.sender.answer_along(data.transmission().path);
     }
     match peer.receiver.admit(now, data, ce) {
         Arrival::New(psn) => Ok(psn),

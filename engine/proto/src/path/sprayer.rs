@@ -78,7 +78,7 @@ impl Sprayer {
 
     /// The path for what is said in return: always the same, so that ACKs do not overtake each
     /// other and round trips differ only by the way there; another one when that one is not good,
-    /// or [`leave_control_path`](Self::leave_control_path) was called. Rule P7.
+    /// and where [`answer_along`](Self::answer_along) says. Rule P7.
     pub(crate) fn for_control(&mut self, paths: &PathTable) -> u8 {
         if !self.usable(paths, self.control) {
             self.leave_control_path(paths);
@@ -86,8 +86,15 @@ impl Sprayer {
         self.control
     }
 
-    /// What is said in return does not seem to get through.
-    pub(crate) fn leave_control_path(&mut self, paths: &PathTable) {
+    /// What is said in return does not seem to get through. The way that the peer has just come is
+    /// the likeliest to lead back to it.
+    pub(crate) fn answer_along(&mut self, paths: &PathTable, path: u8) {
+        if self.usable(paths, path) {
+            self.control = path;
+        }
+    }
+
+    fn leave_control_path(&mut self, paths: &PathTable) {
         for _ in 0..paths.count() {
             let next = u16::from(self.control) + 1;
             self.control = if next < paths.count() { next as u8 } else { 0 };

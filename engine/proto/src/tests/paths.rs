@@ -179,3 +179,20 @@ fn a_train_stays_on_its_path() {
     let switches = paths.windows(2).filter(|pair| pair[0] != pair[1]).count();
     assert!(switches <= paths.len() / 7 + 10, "{switches} switches in {} packets", paths.len());
 }
+
+/// Rule P7: of a rail that fails, both directions are dead at once, and with them the path that a
+/// receiver answers on. What is sent again along the other rail is answered along it.
+#[test]
+fn half_of_the_paths_dead_both_ways_is_not_a_dead_peer() {
+    for dead in [0, 1] {
+        let mut pair = Pair::plain();
+        transfer(&mut pair, 5);
+        for path in (0..16).filter(|path| path % 2 == dead) {
+            pair.link.black_holes.extend([(A, path), (B, path)]);
+        }
+        transfer(&mut pair, 20);
+        let stats = pair.a.endpoint.stats();
+        assert!(stats.rtos <= 3, "{stats:?}");
+        assert!(!pair.a.events.iter().any(|event| matches!(event, Event::PeerDown { .. })));
+    }
+}

@@ -96,8 +96,8 @@ impl Sender {
     }
 
     /// The peer sends something again: it may not have heard what it was told of it. Rule P7.
-    pub(crate) fn leave_control_path(&mut self) {
-        self.sprayer.leave_control_path(&self.paths);
+    pub(crate) fn answer_along(&mut self, path: u8) {
+        self.sprayer.answer_along(&self.paths, path);
     }
 
     /// The path for a packet that needs no number.
