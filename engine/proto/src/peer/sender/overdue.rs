@@ -94,7 +94,7 @@ impl Sender {
             if let Some(record) = self.window.get_mut(psn) {
                 record.state = SentState::Lost;
             }
-            self.window.insert_in_order(&mut self.lost, psn);
+            self.window.append(&mut self.lost, psn);
         }
         self.queue.unpark();
         self.transfers.unpark();
@@ -133,6 +133,7 @@ impl Sender {
     fn nothing_overdue_until(&self, shared: &Shared) -> Option<Instant> {
         let oldest = self.window.get(self.window.unacknowledged())?;
         let tells = oldest.state == SentState::InFlight
+            && oldest.sends == 1
             && self.overtaken.is_empty()
             && !self.recovery.tail_probed;
         tells.then(|| oldest.sent_at.plus_nanos(shared.times.least_timeout_ns))
