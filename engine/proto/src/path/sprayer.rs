@@ -76,6 +76,17 @@ impl Sprayer {
         path
     }
 
+    /// The path for a packet that is sent again while nothing at all comes back: far away from the
+    /// last, whatever is thought of it. Paths that fail together are often neighbours; by this stride
+    /// any few turns are spread evenly over all.
+    pub(crate) fn leap(&mut self, paths: &mut PathTable) -> u8 {
+        let at = u32::from(self.cursor) + u32::from(paths.count()) * 5 / 8;
+        self.cursor = (at % u32::from(paths.count())) as u8;
+        self.left_in_train = 0;
+        self.current = self.in_turn(paths, |_, _| true);
+        self.current
+    }
+
     /// The path for what is said in return: always the same, so that ACKs do not overtake each
     /// other and round trips differ only by the way there; another one when that one is not good,
     /// and where [`answer_along`](Self::answer_along) says. Rule P7.
@@ -112,7 +123,7 @@ impl Sprayer {
         }
     }
 
-    /// The train is over: the device has sent what it had, or the path is not wanted any more.
+    /// The train is over: its path is not wanted any more.
     pub(crate) fn end_train(&mut self) {
         self.left_in_train = 0;
     }

@@ -3,8 +3,12 @@
 use core::time::Duration;
 use std::vec::Vec;
 
-use super::pair::{A, B, Pair, config, pattern};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+
+use super::pair::{A, B, Link, Pair, config, pattern};
 use crate::boundary::Event;
+use crate::cc::Algorithm;
 use crate::config::Config;
 use crate::ids::{PathId, Service};
 use crate::path::PathState;
@@ -141,8 +145,7 @@ fn a_peer_that_is_away_costs_no_path() {
 /// The smaller number of paths is used.
 #[test]
 fn path_counts_are_agreed() {
-    let mut pair =
-        Pair::new(config(1), Config { paths: 4, ..config(2) }, super::pair::Link::default());
+    let mut pair = Pair::new(config(1), Config { paths: 4, ..config(2) }, Link::default());
     pair.post(B, 100);
     pair.send(A, Service::Srd, &pattern(1, 100));
     pair.run_until_quiet(LIMIT);
@@ -160,11 +163,7 @@ fn path_counts_are_agreed() {
 /// Rule P2: a device that sends trains gets them.
 #[test]
 fn a_train_stays_on_its_path() {
-    let mut pair = Pair::new(
-        Config { train_packets: 7, ..config(1) },
-        config(2),
-        super::pair::Link::default(),
-    );
+    let mut pair = Pair::new(Config { train_packets: 7, ..config(1) }, config(2), Link::default());
     transfer(&mut pair, 1);
     pair.trace = Some(Vec::new());
     transfer(&mut pair, 10);
@@ -195,4 +194,67 @@ fn half_of_the_paths_dead_both_ways_is_not_a_dead_peer() {
         assert!(stats.rtos <= 3, "{stats:?}");
         assert!(!pair.a.events.iter().any(|event| matches!(event, Event::PeerDown { .. })));
     }
+}
+
+/// Rule L4: a dead path that has never answered has no penalty points for being late, as living ones
+/// may have, and must not be preferred to them time-out after time-out.
+#[test]
+fn two_dead_paths_do_not_pass_a_packet_to_each_other() {
+    let mut sender = config(1);
+    sender.cc.algorithm = Algorithm::Fixed;
+    sender.cc.fixed_cwnd_bytes = 1_000_000;
+    let link = Link { delay: Duration::from_micros(50), ..Link::default() };
+    let mut pair = Pair::new(sender, config(2), link);
+    pair.post(B, 10);
+    pair.send(A, Service::Srd, b"warm");
+    pair.run_until_quiet(LIMIT);
+    assert_eq!(pair.b.received().len(), 1);
+    // All that leaves at once on the other paths will be late.
+    pair.link.away = Some((B, pair.now, pair.now + Duration::from_micros(400)));
+    pair.link.black_holes.extend([(A, 3), (A, 5)]);
+    pair.post(B, 480_000);
+    pair.send(A, Service::Srd, &pattern(1, 480_000));
+    pair.run_until_quiet(LIMIT);
+    assert_eq!(pair.b.received().len(), 1);
+    let stats = pair.a.endpoint.stats();
+    assert_eq!(stats.rtos, 0, "the tail probe took a dead path: {stats:?}");
+}
+
+/// Rules L4 and L5, where up to half of the paths are dead before most have carried anything.
+#[test]
+fn whichever_half_of_the_paths_is_dead_the_peer_is_found() {
+    for seed in 0..200 {
+        let (mut pair, dead) = pair_with_dead_paths(seed);
+        for message in 0..3 {
+            pair.post(B, 1_000_000);
+            pair.send(A, Service::Srd, &pattern(message, 1_000_000));
+        }
+        pair.run_until_quiet(LIMIT);
+        assert_eq!(pair.b.received().len(), 3, "seed {seed}, {dead}");
+        let rtos = pair.a.endpoint.stats().rtos;
+        assert!(rtos <= 6, "{rtos} RTOs with seed {seed}, {dead}");
+    }
+}
+
+/// A pair that has just met, and then loses up to half of its paths, one way or both.
+fn pair_with_dead_paths(seed: u64) -> (Pair, std::string::String) {
+    let mut rng = Pcg64Mcg::seed_from_u64(seed);
+    let count = [4_u8, 16, 64][rng.random_range(0..3)];
+    let config = |seed| Config { paths: count.into(), ..config(seed) };
+    let delay_per_path = Duration::from_nanos(rng.random_range(0..4_000));
+    let link = Link { delay_per_path, ..Link::default() };
+    let mut pair = Pair::new(config(seed), config(seed + 1000), link);
+    pair.post(B, 10);
+    pair.send(A, Service::Srd, b"warm");
+    pair.run_until_quiet(LIMIT);
+    assert_eq!(pair.b.received().len(), 1);
+    let senders: &[_] = if rng.random_bool(0.5) { &[A, B] } else { &[A] };
+    let first = rng.random_range(0..count);
+    let stride = [1, 1, 2, 5][rng.random_range(0..4)];
+    for nth in 0..rng.random_range(1..=count / 2) {
+        let path = ((u16::from(first) + u16::from(nth) * stride) % u16::from(count)) as u8;
+        pair.link.black_holes.extend(senders.iter().map(|&sender| (sender, path)));
+    }
+    let dead = std::format!("{count} paths, dead: {:?}", pair.link.black_holes);
+    (pair, dead)
 }

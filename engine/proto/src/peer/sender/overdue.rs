@@ -13,6 +13,7 @@
 
 use super::recovery::Tail;
 use super::{Sender, wire_bytes};
+use crate::config::Config;
 use crate::ids::PeerId;
 use crate::psn::Psn;
 use crate::send_window::{SentPacket, SentState};
@@ -118,6 +119,7 @@ impl Sender {
         self.react_to_loss(now, scan.congested_bytes, &shared.config);
         self.suspect_paths(now, peer, scan.timed_out, shared);
         if let Some(oldest) = scan.oldest_silent {
+            self.prefer_others(scan.silent, &shared.config);
             self.on_peer_silent(now, oldest, shared, &mut scan);
         }
         let death_at = self.recovery.waiting_since.plus_nanos(shared.times.peer_dead_ns);
@@ -163,6 +165,7 @@ impl Sender {
                     break;
                 }
                 Overdue::PeerSilent => {
+                    scan.silent.insert(path);
                     let older = scan.oldest_silent.is_none_or(|(at, _)| packet.sent_at < at);
                     if older {
                         scan.oldest_silent = Some((packet.sent_at, psn));
@@ -253,9 +256,19 @@ impl Sender {
             shared.stats.rtos += 1;
             self.lose_everything(shared);
             self.pace.on_timeout(now, &shared.config);
-            self.recovery.probes = 1;
+            self.recovery.probes = PROBES_PER_RTO;
         }
         scan.next_at = scan.next_at.min(self.recovery.rto_at);
+    }
+
+    /// Nobody can say whether it was these paths, but what is sent now had better try others: a path
+    /// that never answered has no points for being late. Rule L4.
+    fn prefer_others(&mut self, mut silent: Set256, config: &Config) {
+        while let Some(id) = silent.pop_first() {
+            if let Some(path) = self.paths.get_mut(id) {
+                path.add_penalty(&config.path, config.path.timeout_penalty);
+            }
+        }
     }
 
     fn probe_tail(&mut self, psn: Psn, shared: &mut Shared) {
@@ -280,12 +293,17 @@ impl Sender {
 /// silence: with the default two seconds, half of one.
 const LEAST_SILENCE: u64 = 4;
 
+/// Packets that leave at an RTO whatever the window says, on as many paths: half of them may be dead.
+/// As in RFC 9002, section 6.2.4.
+const PROBES_PER_RTO: u8 = 2;
+
 /// What one look at all paths found.
 struct Scan {
     next_at: Instant,
     oldest_silent: Option<(Instant, Psn)>,
     congested_bytes: u64,
     timed_out: Set256,
+    silent: Set256,
 }
 
 impl Default for Scan {
@@ -295,6 +313,7 @@ impl Default for Scan {
             oldest_silent: None,
             congested_bytes: 0,
             timed_out: Set256::default(),
+            silent: Set256::default(),
         }
     }
 }

@@ -97,12 +97,16 @@ impl Sender {
     fn next_lost(&mut self, now: Instant, shared: &mut Shared) -> Option<DataPacket> {
         let psn = self.next_lost_psn(shared)?;
         let packet = *self.window.get(psn)?;
-        if !self.recovery.take_probe() && !self.may_send(now, packet.len, &shared.config) {
+        let is_probe = self.recovery.take_probe();
+        if !is_probe && !self.may_send(now, packet.len, &shared.config) {
             return None;
         }
         self.window.unlink(&mut self.lost, psn);
         self.recovery.note_retransmission(psn, packet.path);
-        let path = self.sprayer.next_other(&mut self.paths, packet.path);
+        let path = match is_probe && self.recovery.backoff > 0 {
+            true => self.sprayer.leap(&mut self.paths),
+            false => self.sprayer.next_other(&mut self.paths, packet.path),
+        };
         self.retransmissions += 1;
         shared.stats.retransmissions += 1;
         Some(self.launch_again(now, shared, psn, path))
