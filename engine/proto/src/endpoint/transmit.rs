@@ -9,10 +9,12 @@ use crate::ids::{BufferRange, CompletionLevel, PathId, Service};
 use crate::message::{NO_SIDE, OutMessage};
 use crate::peer::Peer;
 use crate::peer::sender::DataPacket;
-use crate::psn::{PathSeq, Psn};
+use crate::psn::PathSeq;
 use crate::shared::Shared;
 use crate::time::Instant;
-use crate::wire::{Ack, Data, DataFlags, OpenInfo, OpenPacket, Probe, Transmission};
+use crate::wire::{
+    Ack, DATA_HEADER_BYTES, Data, DataFlags, OpenInfo, OpenPacket, Probe, Transmission,
+};
 
 impl Endpoint {
     /// The next datagram to send, its header written to the front of `header`; `None` if there is
@@ -100,9 +102,8 @@ impl Endpoint {
             }
             if let Some(packet) = peer.sender.next_packet(now, shared) {
                 peer.touch(now, &shared.times);
-                let transmit = encode_data(now, peer, &packet, shared, header);
-                peer.deficit -= transmit.len() as i64;
-                return Some(transmit);
+                peer.deficit -= (DATA_HEADER_BYTES + usize::from(packet.len)) as i64;
+                return Some(encode_data(now, peer, &packet, shared, header));
             }
             peer.ready = false;
             peer.deficit = 0;
@@ -211,13 +212,13 @@ fn finish(
 fn header_of(now: Instant, peer: &Peer, packet: &DataPacket, message: &OutMessage) -> Data {
     let wants_report = message.level == CompletionLevel::Delivered;
     let flags = DataFlags::default()
-        .with(DataFlags::RETRANSMISSION, packet.retransmission)
-        .with(DataFlags::ACK_REQUEST, packet.ack_request)
+        .with(DataFlags::RETRANSMISSION, packet.again)
+        .with(DataFlags::ACK_REQUEST, packet.again)
         .with(DataFlags::REPORT, wants_report);
     Data {
         address: peer.context.remote().unwrap_or_default(),
         flags,
-        psn: packet.psn.map_or(0, Psn::wire),
+        psn: packet.psn.wire(),
         transmission: Transmission { path: packet.path, seq: packet.seq.wire() },
         timestamp: now.as_nanos() as u32,
         service: message.service,

@@ -60,13 +60,19 @@ impl OutMessage {
         }
     }
 
-    /// The next piece: its offset and length, in bytes.
+    /// The length of the next piece, in bytes.
+    #[inline]
+    pub(crate) fn next_len(&self, mtu: u16) -> u16 {
+        (self.range.len - self.cut).min(u64::from(mtu)) as u16
+    }
+
+    /// The next piece, which is outstanding from now on: its offset and length, in bytes.
     #[inline]
     pub(crate) fn cut(&mut self, mtu: u16) -> (u64, u16) {
-        let offset = self.cut;
-        let len = (self.range.len - offset).min(u64::from(mtu)) as u16;
+        let (offset, len) = (self.cut, self.next_len(mtu));
         self.cut += u64::from(len);
         self.all_cut = self.cut == self.range.len;
+        self.outstanding += 1;
         (offset, len)
     }
 

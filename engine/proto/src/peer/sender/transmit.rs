@@ -13,16 +13,19 @@ use crate::time::Instant;
 /// A data packet that is to leave now.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DataPacket {
-    /// `None` for UD.
-    pub psn: Option<Psn>,
+    /// Zero for UD.
+    pub psn: Psn,
     pub message: u32,
     pub offset: u64,
     pub len: u16,
     pub path: u8,
     pub seq: PathSeq,
-    pub retransmission: bool,
-    pub ack_request: bool,
+    /// It was sent before, and asks for an ACK.
+    pub again: bool,
 }
+
+// It is passed on by value for every packet.
+const _: () = assert!(size_of::<DataPacket>() == 32);
 
 /// UD messages: sent as they come, and forgotten.
 #[derive(Debug, Default)]
@@ -81,16 +84,7 @@ impl Sender {
         let path = self.sprayer.next(&mut self.paths);
         let seq = self.paths.open(path, &shared.config).take_seq();
         let len = shared.messages[message as usize].range.len as u16;
-        DataPacket {
-            psn: None,
-            message,
-            offset: 0,
-            len,
-            path,
-            seq,
-            retransmission: false,
-            ack_request: false,
-        }
+        DataPacket { psn: Psn::ZERO, message, offset: 0, len, path, seq, again: false }
     }
 
     /// Sends a lost packet again, on another path. Rule L6.
@@ -142,7 +136,8 @@ impl Sender {
             return None;
         }
         self.reports.pop_owed();
-        Some(self.launch_new(now, key, shared))
+        let piece = shared.messages[key as usize].cut(self.mtu);
+        Some(self.launch_piece(now, key, piece, shared))
     }
 
     #[inline(always)]
@@ -155,30 +150,22 @@ impl Sender {
         if self.window.next_psn() >= self.credit || !self.window.has_room() {
             return None;
         }
-        let message = &mut shared.messages[key as usize];
+        let Shared { messages, config, .. } = shared;
+        let message = &mut messages[key as usize];
         if message.is_untouched() && now < self.not_ready_until {
             return None;
         }
-        let next_len = (message.range.len - message.cut).min(u64::from(self.mtu)) as u16;
-        if !self.may_send(now, next_len, &shared.config) {
+        if !self.may_send(now, message.next_len(self.mtu), config) {
             return None;
         }
-        let last = u64::from(next_len) == message.range.len - message.cut;
-        let packet = self.launch_new(now, key, shared);
+        let piece = message.cut(self.mtu);
+        let last = message.all_cut;
+        let packet = self.launch_piece(now, key, piece, shared);
         if last {
             self.queue.pop();
             self.pass_turn(true);
         }
         Some(packet)
-    }
-
-    /// Cuts the next piece of a message and sends it.
-    #[inline]
-    fn launch_new(&mut self, now: Instant, key: u32, shared: &mut Shared) -> DataPacket {
-        let message = &mut shared.messages[key as usize];
-        let piece = message.cut(self.mtu);
-        message.outstanding += 1;
-        self.launch_piece(now, key, piece, shared)
     }
 
     /// Sends a new piece of a message, which has been counted: its offset and length.
@@ -198,16 +185,7 @@ impl Sender {
         let times = &shared.times;
         self.recovery.on_sent(now, times, |peer_ns| path.probe_timeout_ns(times, peer_ns));
         self.note_sent(now, id, len);
-        DataPacket {
-            psn: Some(psn),
-            message: key,
-            offset,
-            len,
-            path: id,
-            seq,
-            retransmission: false,
-            ack_request: false,
-        }
+        DataPacket { psn, message: key, offset, len, path: id, seq, again: false }
     }
 
     /// Whether congestion control and pacing let a packet go. Rule C1: with nothing in flight one
@@ -242,16 +220,7 @@ impl Sender {
         record.sends = record.sends.saturating_add(1);
         let SentPacket { message, offset, len, .. } = *record;
         self.note_sent(now, id, len);
-        DataPacket {
-            psn: Some(psn),
-            message,
-            offset,
-            len,
-            path: id,
-            seq,
-            retransmission: true,
-            ack_request: true,
-        }
+        DataPacket { psn, message, offset, len, path: id, seq, again: true }
     }
 
     /// Accounts for a packet that leaves.
