@@ -85,14 +85,6 @@ impl Observer {
         }
     }
 
-    /// See [`Recorder::hop`].
-    #[inline]
-    pub(crate) fn hop(&mut self, now: Time, link: u32, packet: &Packet, until: Time, queued: u64) {
-        if let Some(recorder) = &mut self.recorder {
-            recorder.hop(now, link, packet, until, queued);
-        }
-    }
-
     /// See [`Recorder::message`].
     #[inline]
     pub(crate) fn message(&mut self, now: Time, kind: Kind, host: u32, message: MessageId) {

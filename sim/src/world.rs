@@ -84,7 +84,7 @@ impl World {
     /// A host sends a packet that it has filled in.
     pub(crate) fn inject(&mut self, host: u32, packet: PacketId) {
         self.count_transmission(packet);
-        self.observer.packet(self.now, Kind::Transmit, host, &self.fabric.packets[packet]);
+        self.observer.packet(self.now, Kind::Transmit, host, &self.fabric.packets.packet(packet));
         self.with_fabric(|fabric, cx| fabric.inject(cx, host, packet));
     }
 
@@ -119,15 +119,15 @@ impl World {
     /// A packet reached a host that had its payload already. The network's own copies and their
     /// originals do not count: nobody sent anything twice.
     pub(crate) fn count_duplicate(&mut self, packet: PacketId) {
-        let packet = &self.fabric.packets[packet];
-        if let (Some(range), false) = (packet.payload, packet.twinned) {
+        let packet = self.fabric.packets.packet(packet);
+        if let (Some(range), false) = (packet.payload(), packet.twinned) {
             self.traffic.of_message(range.buffer.0).spurious += 1;
         }
     }
 
     fn count_transmission(&mut self, packet: PacketId) {
-        let packet = &self.fabric.packets[packet];
-        let Some(range) = packet.payload else { return };
+        let packet = self.fabric.packets.packet(packet);
+        let Some(range) = packet.payload() else { return };
         let flow = self.traffic.of_message(range.buffer.0);
         flow.packets += 1;
         flow.retransmissions += u64::from(is_retransmission(packet.head()));

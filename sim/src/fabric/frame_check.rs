@@ -6,18 +6,18 @@ use super::packet::{Arena, PacketId};
 impl Arena {
     /// Computes the check.
     pub(super) fn seal(&mut self, id: PacketId) {
-        self[id].frame_check = self.check_of(id);
+        self.content_mut(id).frame_check = self.check_of(id);
     }
 
     /// Whether the frame is what was sealed.
     pub(super) fn is_sealed(&self, id: PacketId) -> bool {
-        self[id].frame_check == self.check_of(id)
+        self.content(id).frame_check == self.check_of(id)
     }
 
     /// FNV-1a over header, length, and payload if any is carried.
     fn check_of(&self, id: PacketId) -> u32 {
-        let packet = &self[id];
-        let carried = match packet.payload {
+        let packet = self.packet(id);
+        let carried = match packet.payload() {
             Some(range) if self.carries_bytes() => self.payload(id, range.len as usize),
             _ => &[],
         };
@@ -42,9 +42,9 @@ mod tests {
         packets.seal(id);
         assert!(packets.is_sealed(id));
         for bit in 0..64 * 8 {
-            packets[id].header[bit / 8] ^= 1 << (bit % 8);
+            packets.content_mut(id).header[bit / 8] ^= 1 << (bit % 8);
             assert!(!packets.is_sealed(id), "bit {bit}");
-            packets[id].header[bit / 8] ^= 1 << (bit % 8);
+            packets.content_mut(id).header[bit / 8] ^= 1 << (bit % 8);
         }
     }
 }

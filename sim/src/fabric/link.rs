@@ -37,6 +37,8 @@ pub struct LinkStats {
 pub struct Link {
     busy_until: Time,
     line: Fifo,
+    /// When the last packet on the line arrives, if there is one.
+    last_arrival: Time,
     pub(super) queue: Queue,
     rate: Rate,
     /// Picoseconds per byte if that is a whole number, else zero.
@@ -61,6 +63,7 @@ impl Link {
         let mut link = Self {
             busy_until: Time::ZERO,
             line: Fifo::default(),
+            last_arrival: Time::ZERO,
             queue: Queue::default(),
             rate: planned.rate,
             byte_ps: 0,
@@ -185,11 +188,11 @@ impl Link {
         arrives: Time,
     ) -> bool {
         match self.line.last() {
-            Some(last) if packets[last].arrives > arrives => return false,
-            Some(_) => {}
+            Some(_) if self.last_arrival > arrives => return false,
+            Some(last) => packets[last].next_arrives = arrives,
             None => events.schedule(arrives, Event::Arrive { link }),
         }
-        packets[packet].arrives = arrives;
+        self.last_arrival = arrives;
         self.line.push(packets, packet);
         true
     }
@@ -203,15 +206,15 @@ impl Link {
         link: u32,
     ) -> Option<PacketId> {
         let packet = self.line.pop(packets)?;
-        if let Some(next) = self.line.first() {
-            events.schedule(packets[next].arrives, Event::Arrive { link });
+        if self.line.first().is_some() {
+            events.schedule(packets[packet].next_arrives, Event::Arrive { link });
         }
         Some(packet)
     }
 
     /// When the last packet on the line arrives.
-    pub(super) fn last_arrival(&self, packets: &Arena) -> Time {
-        self.line.last().map_or(Time::ZERO, |last| packets[last].arrives)
+    pub(super) fn last_arrival(&self) -> Time {
+        if self.line.last().is_some() { self.last_arrival } else { Time::ZERO }
     }
 
     /// Plans the event at which the transmitter is free, if it is not planned yet.

@@ -23,7 +23,7 @@ use crate::topology::{LinkId, Network, Node, SwitchId, mix};
 
 pub use self::faults::{Fate, FaultProfile};
 pub use self::link::{Link, LinkStats};
-pub use self::packet::{Arena, Packet, PacketId};
+pub use self::packet::{Arena, Content, Frame, Packet, PacketId};
 pub use self::queue::QueueRules;
 
 use self::faults::FaultSource;
@@ -160,9 +160,11 @@ impl Fabric {
     #[inline]
     pub fn inject(&mut self, cx: &mut Step<'_>, host: u32, id: PacketId) {
         self.counters.injected += 1;
+        let content = self.packets.content(id);
+        let (is_data, source) = (content.payload.is_some(), content.source);
         let packet = &mut self.packets[id];
-        packet.is_data = packet.payload.is_some();
-        let ends = u64::from(packet.source) << 40 | u64::from(packet.destination) << 8;
+        packet.is_data = is_data;
+        let ends = u64::from(source) << 40 | u64::from(packet.destination) << 8;
         packet.entropy = mix(ends | u64::from(packet.path));
         if self.checks_frames {
             self.packets.seal(id);
@@ -253,7 +255,7 @@ impl Fabric {
     fn enqueue(&mut self, cx: &mut Step<'_>, link: LinkId, id: PacketId) {
         let state = &mut self.links[link as usize];
         let rules = if state.owner.is_some() { &self.switch_rules } else { &self.host_rules };
-        let packet = &mut self.packets[id];
+        let packet = &self.packets[id];
         let bytes = (state.wire_bytes(packet.len), state.wire_bytes(packet.header_len.into()));
         let owner = state.owner.filter(|_| !self.room.is_empty());
         let room = owner.map_or(u64::MAX, |owner| self.room[owner as usize]);
@@ -261,11 +263,11 @@ impl Fabric {
         match state.queue.judge(rules, packet, bytes, room) {
             Admission::Queued => {}
             Admission::Trimmed => {
-                packet.trim();
+                self.packets.trim(id);
                 takes = bytes.1;
                 state.stats.trimmed += 1;
                 self.counters.trimmed += 1;
-                cx.observer.packet(cx.now, Kind::Trim, link, packet);
+                cx.observer.packet(cx.now, Kind::Trim, link, &self.packets.packet(id));
                 if self.checks_frames {
                     self.packets.seal(id);
                 }
@@ -291,19 +293,23 @@ impl Fabric {
         self.counters.hops += 1;
         let state = &mut self.links[link as usize];
         let packet = &mut self.packets[id];
+        let path = packet.path;
         let mut arrives = state.launch(cx.now, packet.len);
         if !state.queue.is_empty() {
             state.announce_free(cx.queue, link);
             if packet.ecn_capable && state.owner.is_some() && state.marks(&self.switch_rules) {
                 packet.ce = true;
                 self.counters.marked += 1;
-                cx.observer.packet(cx.now, Kind::Mark, link, packet);
+                cx.observer.packet(cx.now, Kind::Mark, link, &self.packets.packet(id));
             }
         }
         if !self.path_delays.is_empty() && state.is_up_link {
-            arrives += self.path_delays[usize::from(packet.path)];
+            arrives += self.path_delays[usize::from(path)];
         }
-        cx.observer.hop(cx.now, link, packet, state.busy_until(), state.queue.bytes().0);
+        if let Some(recorder) = cx.observer.recorder() {
+            let (until, queued) = (state.busy_until(), state.queue.bytes().0);
+            recorder.hop(cx.now, link, &self.packets.packet(id), until, queued);
+        }
         if state.faults.is_some() {
             return self.start_faulty(cx, link, id, arrives);
         }
@@ -319,7 +325,7 @@ impl Fabric {
     }
 
     fn drop_packet(&mut self, cx: &mut Step<'_>, kind: Kind, link: LinkId, packet: PacketId) {
-        cx.observer.packet(cx.now, kind, link, &self.packets[packet]);
+        cx.observer.packet(cx.now, kind, link, &self.packets.packet(packet));
         self.packets.release(packet);
     }
 }

@@ -1,7 +1,10 @@
 //! Packets under way, in an arena: a slot is used again as soon as its packet is gone, and queues
 //! are chains through the slots, so nothing is allocated once the arena has its size.
+//!
+//! A packet of a large network is in nobody's cache by the time it reaches its next link, so each
+//! look at it is a wait for memory. What links look at is therefore kept apart, and small.
 
-use std::ops::{Index, IndexMut};
+use std::ops::{Deref, Index, IndexMut};
 
 use usrd_proto::BufferRange;
 use usrd_proto::wire::MAX_HEADER_BYTES;
@@ -15,20 +18,18 @@ pub type PacketId = u32;
 /// No packet.
 pub(super) const NIL: PacketId = PacketId::MAX;
 
-/// One packet. Its payload stays in the sender's buffer; only where it lies travels along, unless
-/// the scenario wants real bytes.
-///
-/// What every hop looks at comes first, and fits a cache line; the header is for the ends.
-#[derive(Clone, Debug)]
-#[repr(C)]
-pub struct Packet {
+/// What every hop looks at: so little that the frames of a large network fit a processor's cache.
+/// The rest of a packet is its [`Content`].
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(32))]
+pub struct Frame {
+    /// What is behind it in a queue, or on the line.
     pub(super) next: PacketId,
     /// Header and payload, in bytes.
     pub len: u32,
-    /// When it is at the far end of the link that it is on.
-    pub(super) arrives: Time,
-    /// Who sent it.
-    pub source: u32,
+    /// On the line: when what is behind it reaches the far end. It stands here so that whoever
+    /// takes this frame off the line need not look at the next one.
+    pub(super) next_arrives: Time,
     /// To whom.
     pub destination: u32,
     /// What switches choose its way by.
@@ -47,44 +48,44 @@ pub struct Packet {
     pub twinned: bool,
     /// Whether it carries payload, or did until it was trimmed.
     pub(super) is_data: bool,
+}
+
+const _: () = assert!(size_of::<Frame>() == 32, "two to a cache line");
+
+/// What only the ends of a packet's way look at. Its payload stays in the sender's buffer; only
+/// where it lies travels along, unless the scenario wants real bytes.
+#[derive(Clone, Debug)]
+#[repr(C)]
+pub struct Content {
     /// What follows the header.
     pub payload: Option<BufferRange>,
+    /// Who sent it.
+    pub source: u32,
     /// What the sender's interface computed over all of it; only where links corrupt.
     pub(super) frame_check: u32,
     /// The header, and room for the longest.
     pub header: [u8; MAX_HEADER_BYTES],
 }
 
-impl Packet {
-    /// The bytes of the header.
-    pub fn head(&self) -> &[u8] {
-        &self.header[..usize::from(self.header_len)]
-    }
+/// A look at one packet: its frame, and its content besides.
+#[derive(Clone, Copy, Debug)]
+pub struct Packet<'a> {
+    frame: &'a Frame,
+    content: &'a Content,
+}
 
+impl Frame {
     /// Whether it has payload, and not only said so.
     #[inline]
     pub fn carries_payload(&self) -> bool {
         self.is_data && !self.trimmed
     }
 
-    /// A switch cuts the payload off.
-    pub(super) fn trim(&mut self) {
-        self.trimmed = true;
-        self.payload = None;
-        self.len = self.header_len.into();
-    }
-
-    /// Tells it from others in a digest.
-    pub fn fingerprint(&self) -> u64 {
-        Digest::header(self.head())
-    }
-
     const fn empty() -> Self {
         Self {
             next: NIL,
             len: 0,
-            arrives: Time::ZERO,
-            source: 0,
+            next_arrives: Time::NEVER,
             destination: 0,
             entropy: 0,
             path: 0,
@@ -94,17 +95,52 @@ impl Packet {
             trimmed: false,
             twinned: false,
             is_data: false,
-            payload: None,
-            frame_check: 0,
-            header: [0; MAX_HEADER_BYTES],
         }
+    }
+}
+
+impl Content {
+    const fn empty() -> Self {
+        Self { payload: None, source: 0, frame_check: 0, header: [0; MAX_HEADER_BYTES] }
+    }
+}
+
+impl<'a> Packet<'a> {
+    /// The bytes of the header.
+    pub fn head(self) -> &'a [u8] {
+        &self.content.header[..usize::from(self.frame.header_len)]
+    }
+
+    /// What follows the header.
+    pub fn payload(self) -> Option<BufferRange> {
+        self.content.payload
+    }
+
+    /// Who sent it.
+    pub fn source(self) -> u32 {
+        self.content.source
+    }
+
+    /// Tells it from others in a digest.
+    pub fn fingerprint(self) -> u64 {
+        Digest::header(self.head())
+    }
+}
+
+impl Deref for Packet<'_> {
+    type Target = Frame;
+
+    #[inline]
+    fn deref(&self) -> &Frame {
+        self.frame
     }
 }
 
 /// All packets.
 #[derive(Debug)]
 pub struct Arena {
-    slots: Vec<Packet>,
+    frames: Vec<Frame>,
+    contents: Vec<Content>,
     /// First of the unused slots, chained.
     free: PacketId,
     live: usize,
@@ -117,7 +153,15 @@ pub struct Arena {
 impl Arena {
     /// An arena whose packets carry up to `carried_bytes` of real payload.
     pub fn new(carried_bytes: usize) -> Self {
-        Self { slots: vec![], free: NIL, live: 0, most: 0, payloads: vec![], stride: carried_bytes }
+        Self {
+            frames: vec![],
+            contents: vec![],
+            free: NIL,
+            live: 0,
+            most: 0,
+            payloads: vec![],
+            stride: carried_bytes,
+        }
     }
 
     /// A packet with everything unset.
@@ -125,23 +169,26 @@ impl Arena {
         self.live += 1;
         self.most = self.most.max(self.live);
         if self.free == NIL {
-            self.slots.push(Packet::empty());
-            self.payloads.resize(self.slots.len() * self.stride, 0);
-            return (self.slots.len() - 1) as PacketId;
+            self.frames.push(Frame::empty());
+            self.contents.push(Content::empty());
+            self.payloads.resize(self.frames.len() * self.stride, 0);
+            return (self.frames.len() - 1) as PacketId;
         }
         let id = self.free;
-        let slot = &mut self.slots[id as usize];
-        self.free = slot.next;
-        (slot.next, slot.payload) = (NIL, None);
-        (slot.ce, slot.trimmed, slot.twinned) = (false, false, false);
+        let frame = &mut self.frames[id as usize];
+        self.free = frame.next;
+        frame.next = NIL;
+        (frame.ce, frame.trimmed, frame.twinned) = (false, false, false);
+        self.contents[id as usize].payload = None;
         id
     }
 
     /// A packet just like another.
     pub fn duplicate(&mut self, original: PacketId) -> PacketId {
         let copy = self.allocate();
-        self.slots[original as usize].twinned = true;
-        self.slots[copy as usize] = Packet { next: NIL, ..self.slots[original as usize].clone() };
+        self[original].twinned = true;
+        self[copy] = Frame { next: NIL, ..self[original] };
+        self.contents[copy as usize] = self.contents[original as usize].clone();
         let from = original as usize * self.stride;
         self.payloads.copy_within(from..from + self.stride, copy as usize * self.stride);
         copy
@@ -150,8 +197,34 @@ impl Arena {
     /// The packet is gone.
     pub fn release(&mut self, id: PacketId) {
         self.live -= 1;
-        self.slots[id as usize].next = self.free;
+        self[id].next = self.free;
         self.free = id;
+    }
+
+    /// All of a packet, to look at.
+    #[inline]
+    pub fn packet(&self, id: PacketId) -> Packet<'_> {
+        Packet { frame: &self[id], content: self.content(id) }
+    }
+
+    /// What only the ends look at.
+    #[inline]
+    pub fn content(&self, id: PacketId) -> &Content {
+        &self.contents[id as usize]
+    }
+
+    /// The same, to be filled in.
+    #[inline]
+    pub fn content_mut(&mut self, id: PacketId) -> &mut Content {
+        &mut self.contents[id as usize]
+    }
+
+    /// A switch cuts the payload off.
+    pub(super) fn trim(&mut self, id: PacketId) {
+        let frame = &mut self[id];
+        frame.trimmed = true;
+        frame.len = frame.header_len.into();
+        self.contents[id as usize].payload = None;
     }
 
     /// Whether packets carry real payload.
@@ -181,18 +254,18 @@ impl Arena {
 }
 
 impl Index<PacketId> for Arena {
-    type Output = Packet;
+    type Output = Frame;
 
     #[inline]
-    fn index(&self, id: PacketId) -> &Packet {
-        &self.slots[id as usize]
+    fn index(&self, id: PacketId) -> &Frame {
+        &self.frames[id as usize]
     }
 }
 
 impl IndexMut<PacketId> for Arena {
     #[inline]
-    fn index_mut(&mut self, id: PacketId) -> &mut Packet {
-        &mut self.slots[id as usize]
+    fn index_mut(&mut self, id: PacketId) -> &mut Frame {
+        &mut self.frames[id as usize]
     }
 }
 

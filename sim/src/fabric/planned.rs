@@ -81,13 +81,13 @@ impl Fabric {
         }
         if source.has_jitter() {
             // It delays, but what is behind stays behind.
-            let last = self.links[link as usize].last_arrival(&self.packets);
+            let last = self.links[link as usize].last_arrival();
             arrives = last.max(arrives + fate.jitter);
         }
         if fate.copied {
             let copy = self.packets.duplicate(id);
             self.counters.copied += 1;
-            cx.observer.packet(cx.now, Kind::Copy, link, &self.packets[copy]);
+            cx.observer.packet(cx.now, Kind::Copy, link, &self.packets.packet(copy));
             let at = arrives + fate.copy_held_up;
             cx.queue.schedule(at, Event::Straggle { link, packet: copy });
         }
@@ -96,7 +96,7 @@ impl Fabric {
             return self.drop_packet(cx, Kind::Loss, link, id);
         }
         if let Some(bit) = fate.flipped {
-            self.packets[id].header[bit as usize / 8] ^= 1 << (bit % 8);
+            self.packets.content_mut(id).header[bit as usize / 8] ^= 1 << (bit % 8);
         }
         if fate.held_up > Time::ZERO {
             self.counters.reordered += 1;

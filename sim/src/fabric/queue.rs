@@ -1,6 +1,6 @@
 //! The output queue of a port: data, and with priority what is small and urgent apart from it.
 
-use super::packet::{Arena, NIL, Packet, PacketId};
+use super::packet::{Arena, Frame, NIL, PacketId};
 use crate::rng::Stream;
 use crate::scenario::Links;
 
@@ -86,7 +86,7 @@ impl Queue {
     pub(super) fn judge(
         &self,
         rules: &QueueRules,
-        packet: &Packet,
+        packet: &Frame,
         (bytes, trimmed_bytes): (u64, u64),
         room: u64,
     ) -> Admission {

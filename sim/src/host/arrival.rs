@@ -17,9 +17,9 @@ impl<T: Transport> Host<T> {
         if let Some(held) = &mut self.paused {
             return held.push(id);
         }
-        let packet = &world.fabric.packets[id];
-        world.observer.packet(world.now, Kind::Arrival, self.id, packet);
-        let source = packet.source;
+        let packet = world.fabric.packets.packet(id);
+        world.observer.packet(world.now, Kind::Arrival, self.id, &packet);
+        let source = packet.source();
         let head = packet.head();
         let origin = origin_locator(head).and_then(|_| self.peers.of(source));
         let inbound = Inbound {
@@ -74,7 +74,7 @@ impl<T: Transport> Host<T> {
     /// Gives a packet its real payload, if packets carry any.
     pub(super) fn attach_bytes(&self, world: &mut World, id: PacketId) {
         let packets = &mut world.fabric.packets;
-        if let (true, Some(range)) = (packets.carries_bytes(), packets[id].payload) {
+        if let (true, Some(range)) = (packets.carries_bytes(), packets.content(id).payload) {
             let message = range.buffer.0;
             let at = range.offset.wrapping_sub(send_base(message));
             fill_pattern(message, at, packets.payload_mut(id, range.len as usize));
@@ -99,7 +99,7 @@ impl<T: Transport> Host<T> {
             // No workload registers any.
             Destination::Memory(_) => None,
         };
-        let payload = world.fabric.packets[id].payload;
+        let payload = world.fabric.packets.content(id).payload;
         if let (Some(buffer), Some(payload)) = (buffer, payload) {
             let message = payload.buffer.0;
             let piece = Piece {
@@ -147,16 +147,16 @@ impl<T: Transport> Host<T> {
     /// A refusal goes straight back to where the packet came from.
     fn reply(&mut self, world: &mut World, to: u32, reply: &Reply) {
         let id = world.fabric.packets.allocate();
-        let packet = &mut world.fabric.packets[id];
         let bytes = reply.bytes();
-        packet.header[..bytes.len()].copy_from_slice(bytes);
-        packet.header_len = bytes.len() as u8;
-        packet.len = bytes.len() as u32;
-        packet.path = 0;
-        packet.ecn_capable = false;
-        packet.payload = None;
-        packet.source = self.id;
-        packet.destination = to;
+        let content = world.fabric.packets.content_mut(id);
+        content.header[..bytes.len()].copy_from_slice(bytes);
+        (content.payload, content.source) = (None, self.id);
+        let frame = &mut world.fabric.packets[id];
+        frame.header_len = bytes.len() as u8;
+        frame.len = bytes.len() as u32;
+        frame.path = 0;
+        frame.ecn_capable = false;
+        frame.destination = to;
         world.inject(self.id, id);
     }
 }

@@ -188,17 +188,18 @@ impl<T: Transport> Host<T> {
                 return world.fabric.wake_when_free(&mut world.queue, self.id);
             }
             let id = world.fabric.packets.allocate();
-            let packet = &mut world.fabric.packets[id];
-            let Some(transmit) = self.transport.poll_transmit(now, &mut packet.header) else {
+            let content = world.fabric.packets.content_mut(id);
+            let Some(transmit) = self.transport.poll_transmit(now, &mut content.header) else {
                 return world.fabric.packets.release(id);
             };
-            packet.header_len = transmit.header_len as u8;
-            packet.len = transmit.len() as u32;
-            packet.payload = transmit.payload;
-            packet.path = transmit.path.0;
-            packet.ecn_capable = transmit.ecn_capable;
-            packet.source = self.id;
-            packet.destination = self.peers.host_of(transmit.peer);
+            content.payload = transmit.payload;
+            content.source = self.id;
+            let frame = &mut world.fabric.packets[id];
+            frame.header_len = transmit.header_len as u8;
+            frame.len = transmit.len() as u32;
+            frame.path = transmit.path.0;
+            frame.ecn_capable = transmit.ecn_capable;
+            frame.destination = self.peers.host_of(transmit.peer);
             self.attach_bytes(world, id);
             world.inject(self.id, id);
         }

@@ -89,7 +89,7 @@ impl<W: Write> Recorder for EventLog<W> {
 /// What a packet is, as far as its header says so.
 fn describe(packet: &Packet) -> Value {
     let mut data = json!({
-        "from": packet.source, "to": packet.destination, "path": packet.path,
+        "from": packet.source(), "to": packet.destination, "path": packet.path,
         "length": packet.len,
     });
     for (flag, set) in [("ce", packet.ce), ("trimmed", packet.trimmed)] {

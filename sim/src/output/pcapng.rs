@@ -134,7 +134,7 @@ fn headers(packet: &Packet) -> Vec<u8> {
     let mut bytes = vec![0x45, ecn];
     bytes.extend_from_slice(&total.to_be_bytes());
     bytes.extend_from_slice(&[0, 0, 0x40, 0, 64, 17, 0, 0]);
-    for host in [packet.source, packet.destination] {
+    for host in [packet.source(), packet.destination] {
         bytes.extend_from_slice(&(0x0a00_0000 | host).to_be_bytes());
     }
     bytes.extend_from_slice(&(FIRST_PORT + u16::from(packet.path)).to_be_bytes());

@@ -203,7 +203,7 @@ fn halve(steps: &mut Vec<Step>) {
 impl Recorder for Sampler {
     fn packet(&mut self, _: Time, kind: Kind, _: u32, packet: &Packet) {
         match kind {
-            Kind::Transmit if packet.payload.is_some() => {
+            Kind::Transmit if packet.payload().is_some() => {
                 let path = usize::from(packet.path);
                 if self.current.paths.len() <= path {
                     self.current.paths.resize(path + 1, 0);
