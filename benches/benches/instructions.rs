@@ -7,11 +7,10 @@
 //!
 //! With `--keep DIR` the profile of each run stays there for `callgrind_annotate`.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
-use usrd_benches::{Load, Pair};
+use usrd_benches::{Load, Pair, callgrind};
 
 /// What is measured: name, peers, messages under way, message size. With 1,000 peers, first a few
 /// of them at a time, as applications do it; then all of them at once.
@@ -85,53 +84,10 @@ struct Cost {
 /// How many instructions a run of so many packets takes.
 fn measure(load: usize, packets: u64, profile: &Path) -> Result<Cost, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--quiet"])
-        .arg(format!("--callgrind-out-file={}", profile.display()))
-        .arg(program)
-        .args([INNER, &load.to_string(), &packets.to_string()])
-        .output()
-        .map_err(|error| format!("valgrind cannot be run ({error}); install it"))?;
-    if !output.status.success() {
-        return Err(format!("the run failed: {}", String::from_utf8_lossy(&output.stderr)));
-    }
-    let text = std::fs::read_to_string(profile).map_err(|error| error.to_string())?;
-    let total = text.lines().find_map(|line| line.strip_prefix("totals: "));
-    let total: u64 = total
-        .and_then(|total| total.trim().parse().ok())
-        .ok_or_else(|| format!("{} has no totals", profile.display()))?;
-    let harness = in_files(&text, "benches/src/");
-    Ok(Cost { core: total - harness, harness })
-}
-
-/// What a profile attributes to the lines of files whose path contains `folder`. In callgrind's
-/// format a file is named in full once and by its number from then on, a cost line is a position
-/// and a count, and the line after a `calls=` is what the callee cost.
-fn in_files(profile: &str, folder: &str) -> u64 {
-    let mut chosen = HashSet::new();
-    let (mut counts, mut callee, mut sum) = (false, false, 0);
-    for line in profile.lines() {
-        let named =
-            ["fl=", "fi=", "fe=", "cfi=", "cfl="].iter().find_map(|it| line.strip_prefix(it));
-        if let Some(file) = named {
-            let (number, name) = file.split_once(' ').unwrap_or((file, ""));
-            if name.contains(folder) {
-                chosen.insert(number);
-            }
-            if !line.starts_with('c') {
-                counts = chosen.contains(number);
-            }
-        } else if line.starts_with("calls=") {
-            callee = true;
-        } else if line.starts_with(|first: char| first.is_ascii_digit() || "+-*".contains(first)) {
-            let cost = line.split_whitespace().nth(1).and_then(|cost| cost.parse::<u64>().ok());
-            if counts && !std::mem::take(&mut callee) {
-                sum += cost.unwrap_or(0);
-            }
-            callee = false;
-        }
-    }
-    sum
+    let args = [INNER, &load.to_string(), &packets.to_string()];
+    let text = callgrind::profile(&program, &args, profile)?;
+    let harness = callgrind::count(&text, |file, _| file.contains("benches/src/"));
+    Ok(Cost { core: callgrind::total(&text)? - harness, harness })
 }
 
 const INNER: &str = "--one-run";
