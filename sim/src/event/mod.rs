@@ -78,6 +78,8 @@ pub enum QueueKind {
 pub struct EventQueue {
     network: Queue,
     timers: Queue,
+    /// When the first of the timers rings; `u64::MAX` without any.
+    timer_ps: u64,
     scheduled: u64,
 }
 
@@ -90,7 +92,8 @@ enum Queue {
 impl EventQueue {
     /// An empty queue.
     pub fn new(kind: QueueKind) -> Self {
-        Self { network: Queue::new(kind), timers: Queue::new(kind), scheduled: 0 }
+        let (network, timers) = (Queue::new(kind), Queue::new(kind));
+        Self { network, timers, timer_ps: u64::MAX, scheduled: 0 }
     }
 
     /// Plans something that the network does. Never for a time before the last one popped.
@@ -105,18 +108,23 @@ impl EventQueue {
     pub fn schedule_timer(&mut self, time: Time, event: Event) {
         self.scheduled += 1;
         self.timers.push(time.as_ps(), event);
+        self.timer_ps = self.timer_ps.min(time.as_ps());
     }
 
     /// The next event, taken out.
     #[inline]
     pub fn pop(&mut self) -> Option<(Time, Event)> {
-        let timer = self.timers.next_ps();
-        let next = match (self.network.next_ps(), timer) {
-            (Some(network), Some(timer)) if timer < network => self.timers.pop(),
-            (None, _) => self.timers.pop(),
-            _ => self.network.pop(),
+        let next = match self.network.next_ps() {
+            Some(network) if network <= self.timer_ps => self.network.pop(),
+            _ => self.pop_timer(),
         };
         next.map(|(ps, event)| (Time::from_ps(ps), event))
+    }
+
+    fn pop_timer(&mut self) -> Option<(u64, Event)> {
+        let next = self.timers.pop();
+        self.timer_ps = self.timers.next_ps().unwrap_or(u64::MAX);
+        next
     }
 
     /// Events planned since the start.

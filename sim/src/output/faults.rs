@@ -55,7 +55,8 @@ impl<W: Write> Recorder for FaultLog<W> {
             _ => return,
         };
         let link = self.links.get(place as usize).map_or("", |name| name);
-        let (from, to, path, bytes) = (packet.source(), packet.destination, packet.path, packet.len);
+        let (from, to, path, bytes) =
+            (packet.source(), packet.destination, packet.path, packet.len);
         let line = format!("{:.6},{what},{link},{from},{to},{path},{bytes}\n", now.as_us());
         self.out.write(line.as_bytes());
     }
