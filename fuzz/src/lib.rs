@@ -11,13 +11,16 @@
 //! | target | what is fed |
 //! |---|---|
 //! | [`wire_decode`] | any bytes, to the decoder |
+//! | [`bundle`] | any bytes, as a bundle of datagrams and as a batch to be planned |
 //! | [`endpoint`] | datagrams, true and forged, commands and time, to two endpoints that talk |
 //! | [`structures`] | operations, to the timer wheel and the receive window beside naive ones |
 
+mod bundle;
 mod endpoint;
 mod structures;
 mod wire;
 
+pub use bundle::bundle;
 pub use endpoint::endpoint;
 pub use structures::structures;
 pub use wire::wire_decode;
@@ -26,5 +29,9 @@ pub use wire::wire_decode;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name that its binary and its corpus folder have.
-pub const TARGETS: [(&str, Target); 3] =
-    [("wire_decode", wire_decode), ("endpoint", endpoint), ("structures", structures)];
+pub const TARGETS: [(&str, Target); 4] = [
+    ("wire_decode", wire_decode),
+    ("bundle", bundle),
+    ("endpoint", endpoint),
+    ("structures", structures),
+];

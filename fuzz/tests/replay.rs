@@ -30,6 +30,11 @@ fn random_bytes_to_the_decoder_pass() {
 }
 
 #[test]
+fn random_bundles_pass() {
+    random("bundle", 100_000, 400);
+}
+
+#[test]
 fn random_operations_on_endpoints_pass() {
     random("endpoint", 3_000, 1_500);
 }
@@ -48,6 +53,12 @@ fn random(name: &str, runs: u64, max_len: usize) {
         if name == "wire_decode" && !bytes.is_empty() {
             // The version that is spoken, and a kind that there is: the rest of the bytes matters.
             bytes[0] = 0x10 | rng.random_range(1..=6);
+        }
+        if name == "bundle" && seed % 2 == 0 && bytes.len() > 3 {
+            // A bundle whose first length, at least, is right.
+            bytes[0] = usrd_device::bundle::MARK;
+            bytes[1] = 0;
+            bytes[2] = rng.random_range(0..bytes.len() as u16) as u8;
         }
         run(target, &bytes, &format!("{name}, seed {seed}"));
     }

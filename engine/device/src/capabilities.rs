@@ -35,6 +35,9 @@ pub struct Capabilities {
     pub ecn: bool,
     /// Segmentation offload on transmit: what one train may be.
     pub transmit_offload: Option<Offload>,
+    /// Whether small datagrams that leave in a row along one path share one, so that many cost little
+    /// more than one. Nobody above has to do anything about it, but to keep to a path for a while.
+    pub bundles: bool,
     /// Whether arrivals are coalesced below this device, so that one receive yields many.
     pub receive_offload: bool,
     /// How many bytes of arrivals can wait unpolled before the device drops, as far as is known.

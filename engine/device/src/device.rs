@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{Address, Capabilities, DeviceError, Waker};
+use crate::{Address, Capabilities, DeviceError, DeviceStats, Waker};
 
 /// An unreliable datagram device, driven by one thread at a time.
 ///
@@ -73,6 +73,11 @@ pub trait Device: Send + fmt::Debug {
     /// Forgets everything about memory that overlaps with this, pinned or not. What is being sent
     /// from it still is.
     fn unpin(&mut self, _memory: &[u8]) {}
+
+    /// What this device has counted.
+    fn stats(&self) -> DeviceStats {
+        DeviceStats::default()
+    }
 }
 
 impl<D: Device + ?Sized> Device for Box<D> {
@@ -126,6 +131,10 @@ impl<D: Device + ?Sized> Device for Box<D> {
 
     fn unpin(&mut self, memory: &[u8]) {
         (**self).unpin(memory);
+    }
+
+    fn stats(&self) -> DeviceStats {
+        (**self).stats()
     }
 }
 

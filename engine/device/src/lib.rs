@@ -11,6 +11,7 @@
 //! | [`loopback`] | an in-process fabric, for tests and for embedding |
 //! | [`fault`] | a wrapper around any device: loss, duplication, reordering, black-holed paths |
 //! | [`pcap`] | a wrapper around any device: pcapng capture |
+//! | [`bundle`] | small datagrams that share one, for devices to use |
 //!
 //! # Who owns which bytes
 //! * Outgoing header and payload are borrowed for the duration of [`Device::transmit`] only. The
@@ -22,6 +23,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("usrd-device drives Linux sockets; other systems are not supported yet");
 
+pub mod bundle;
 pub mod fault;
 pub mod loopback;
 pub mod pcap;
@@ -34,10 +36,12 @@ mod capabilities;
 mod device;
 mod error;
 mod readiness;
+mod stats;
 mod waker;
 
 pub use address::Address;
 pub use capabilities::{Capabilities, DeviceKind, Link, Offload};
 pub use device::{Arrival, Device, Outgoing, RouteId, Slot, SourceId};
 pub use error::DeviceError;
+pub use stats::DeviceStats;
 pub use waker::Waker;

@@ -184,3 +184,63 @@ fn what_is_not_there_is_named() {
     let error = device.resolve(&"10.0.0.1:4791".into()).unwrap_err();
     assert!(matches!(error, DeviceError::BadAddress { .. }), "{error}");
 }
+
+#[test]
+#[ignore = "needs an RDMA device: engine/device/lab/test"]
+fn small_datagrams_share_one_and_large_ones_do_not() {
+    let (mut a, mut b, route) = pair();
+    // Pairs of a full packet and the end of a message, and then many that are small.
+    let large: Vec<_> = (0..6_u8).map(|n| vec![n; 4000]).collect();
+    let small: Vec<_> = (0..60_u8).map(|n| vec![n; 40]).collect();
+    let mut sent: Vec<Vec<u8>> = Vec::new();
+    sent.extend(large.iter().zip(&small).flat_map(|(large, small)| [large.clone(), small.clone()]));
+    sent.extend_from_slice(&small);
+    let batch: Vec<_> = sent.iter().map(|bytes| Traffic::new(b"head", bytes)).collect();
+    a.send(route, &batch);
+    let received = b.receive(sent.len());
+    for (place, bytes) in sent.iter().enumerate() {
+        let bytes = [b"head", &bytes[..]].concat();
+        let near = place.saturating_sub(2)..(place + 3).min(received.len());
+        assert!(received[near].contains(&bytes), "the one at {place} is elsewhere, or lost");
+    }
+    let (out, into) = (a.device.stats(), b.device.stats());
+    assert_eq!(
+        (out.bundles_sent, out.bundled_sent),
+        (into.bundles_received, into.bundled_received)
+    );
+    assert_eq!(out.bundled_sent, 66);
+    assert!(out.bundles_sent <= 4, "{out:?}");
+}
+
+#[test]
+#[ignore = "needs an RDMA device: engine/device/lab/test"]
+fn a_bundles_memory_is_free_when_all_its_datagrams_are() {
+    let (mut a, mut b, route) = pair();
+    for round in 0..1000_u32 {
+        let sent: Vec<_> = (0..10).map(|n| (round * 10 + n).to_be_bytes()).collect();
+        let batch: Vec<_> = sent.iter().map(|bytes| Traffic::new(b"", bytes)).collect();
+        a.send(route, &batch);
+        let arrivals = b.arrivals(sent.len());
+        assert!(arrivals.iter().all(|arrival| arrival.slot == arrivals[0].slot));
+        // One after the other, and the rest stays readable.
+        for (bytes, arrival) in sent.iter().zip(&arrivals) {
+            assert_eq!(b.device.bytes(arrival), bytes);
+            b.device.release(&[*arrival]);
+        }
+    }
+    // Many more than there are slots.
+    assert_eq!(b.device.stats().bundles_received, 1000);
+}
+
+#[test]
+#[ignore = "needs an RDMA device: engine/device/lab/test"]
+fn who_does_not_want_bundles_gets_none() {
+    let plain = || VerbsDevice::open(&VerbsConfig { bundles: false, ..config() }).unwrap();
+    for (a, b) in [(plain(), device()), (device(), plain())] {
+        let (mut a, mut b) = (end(a), end(b));
+        let route = a.device.resolve(&b.device.local_address()).unwrap();
+        a.send(route, &[Traffic::new(b"one", b""), Traffic::new(b"two", b"")]);
+        assert_eq!(b.receive(2), [b"one", b"two"]);
+        assert_eq!((a.device.stats().bundles_sent, b.device.stats().bundles_received), (0, 0));
+    }
+}

@@ -63,11 +63,15 @@ fn fit_nic(config: &mut Config, device: &Capabilities) {
     let slots = device.receive_capacity_bytes / device.max_datagram_bytes;
     let packets = (slots / 2).clamp(64, usize::from(config.recv_window_packets)) as u16;
     config.recv_window_packets = 1 << packets.ilog2();
+    if device.bundles {
+        config.train_packets = BUNDLE_TRAIN;
+    }
     match device.link {
         Some(link) if !link.is_software => config.cc.link_bps = link.bps,
         // What it says of its rate is made up.
         _ => {
             allow_for_scheduling(config);
+            config.train_packets *= SOFTWARE_TRAINS;
             config.recv_window_bytes /= 2;
         }
     }
@@ -87,6 +91,13 @@ const BASE_RTT: Duration = Duration::from_micros(400);
 /// The pacer lets packets go one by one, and a train that is cut costs a system call for each piece:
 /// batches of 5 packets instead of 44, and a third more CPU per byte, measured over loopback.
 const NO_PACING: u32 = 0;
+/// Packets in a row on one path, so that small ones meet: messages that are small themselves, and the
+/// ends of others. Of six, those of messages just above the MTU leave as four. Three times the longest
+/// packets are sprayed nearly as evenly as single ones.
+const BUNDLE_TRAIN: u16 = 6;
+/// Where every batch costs a system call for each queue pair, and there are no switches to spread over:
+/// a tenth less of the processors' time than with six, for messages of 4096 bytes between lab hosts.
+const SOFTWARE_TRAINS: u16 = 2;
 /// About one offloaded train: an ACK is a system call on both sides.
 const ACK_PACKETS: u32 = 16;
 /// The same in bytes.
@@ -109,6 +120,7 @@ mod tests {
             paths: 16,
             ecn: true,
             transmit_offload: Some(Offload { max_segments: 64, max_bytes: 65_000 }),
+            bundles: false,
             receive_offload: true,
             receive_capacity_bytes: 4 << 20,
             locator: 4791,
@@ -122,6 +134,21 @@ mod tests {
         assert_eq!((config.mtu_bytes, config.train_packets), (8908, 7));
         assert!(config.quantum_bytes >= 7 * 8908);
         config.validate().unwrap();
+    }
+
+    #[test]
+    fn bundles_overtake_less_than_what_looks_like_a_loss() {
+        let verbs = Capabilities {
+            kind: DeviceKind::Verbs,
+            transmit_offload: None,
+            bundles: true,
+            link: Some(usrd_device::Link { bps: 400_000_000_000, is_software: false }),
+            ..capabilities()
+        };
+        let config = config_for(&verbs);
+        assert_eq!(config.train_packets, 6);
+        assert!(usrd_device::bundle::OVERTAKING_DISTANCE <= config.loss.gap_packets as usize);
+        assert_eq!(config_for(&Capabilities { bundles: false, ..verbs }).train_packets, 1);
     }
 
     #[test]

@@ -76,7 +76,7 @@ pub use transfer::{
 
 pub use bytes::{Bytes, BytesMut};
 pub use usrd_device as device;
-pub use usrd_device::{Address, Capabilities, Device, DeviceKind};
+pub use usrd_device::{Address, Capabilities, Device, DeviceKind, DeviceStats};
 pub use usrd_proto as proto;
 pub use usrd_proto::{
     Access, AckConfig, Block, CompletionLevel, Config, EndpointStats, LossConfig, PathConfig,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use usrd_device::{Address, Capabilities};
+use usrd_device::{Address, Capabilities, DeviceStats};
 use usrd_proto::{Config, EndpointStats, PathStats, PeerStats};
 
 use crate::Peer;
@@ -25,6 +25,8 @@ pub struct EngineStats {
     pub endpoint: EndpointStats,
     /// The driver's counters.
     pub driver: DriverStats,
+    /// What the device has counted.
+    pub device: DeviceStats,
     /// Peers there are.
     pub peers: usize,
     /// Regions that are registered, or revoked and still in use.

@@ -10,7 +10,8 @@ use super::{FaultConfig, FaultCounters, FaultHandle};
 use bytes::Bytes;
 
 use crate::{
-    Address, Arrival, Capabilities, Device, DeviceError, Outgoing, RouteId, SourceId, Waker,
+    Address, Arrival, Capabilities, Device, DeviceError, DeviceStats, Outgoing, RouteId, SourceId,
+    Waker,
 };
 
 /// Tells the time, to hold datagrams back by.
@@ -236,6 +237,10 @@ impl<D: Device> Device for FaultDevice<D> {
 
     fn unpin(&mut self, memory: &[u8]) {
         self.inner.unpin(memory);
+    }
+
+    fn stats(&self) -> DeviceStats {
+        self.inner.stats()
     }
 }
 

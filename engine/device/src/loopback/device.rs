@@ -50,6 +50,7 @@ impl LoopbackDevice {
                 paths: config.paths,
                 ecn: false,
                 transmit_offload: None,
+                bundles: false,
                 receive_offload: false,
                 receive_capacity_bytes: capacity * config.max_datagram_bytes,
                 locator: 0,

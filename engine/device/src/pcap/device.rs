@@ -9,7 +9,8 @@ use super::headers::{Headers, shown};
 use bytes::Bytes;
 
 use crate::{
-    Address, Arrival, Capabilities, Device, DeviceError, Outgoing, RouteId, SourceId, Waker,
+    Address, Arrival, Capabilities, Device, DeviceError, DeviceStats, Outgoing, RouteId, SourceId,
+    Waker,
 };
 
 /// What of the traffic is captured.
@@ -182,6 +183,10 @@ impl<D: Device, W: Write + Send + std::fmt::Debug> Device for PcapDevice<D, W> {
 
     fn unpin(&mut self, memory: &[u8]) {
         self.inner.unpin(memory);
+    }
+
+    fn stats(&self) -> DeviceStats {
+        self.inner.stats()
     }
 }
 

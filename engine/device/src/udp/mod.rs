@@ -225,6 +225,7 @@ fn capabilities(config: &UdpConfig, main: &Socket, receive_capacity_bytes: usize
         paths: config.paths,
         ecn: true,
         transmit_offload: transmit_offload.then_some(OFFLOAD),
+        bundles: false,
         receive_offload: config.offload && main.coalesces_on_receive(),
         receive_capacity_bytes,
         locator: main.address.port(),

@@ -2,9 +2,11 @@
 //! as text, to be passed around by whatever the user has.
 //!
 //! ```text
-//!   version 1 | rails 1 | Q_Key 4 | then for each rail:  GID 16 | LID 2 | QPs 1 | QPN 3 ...
+//!   version 1 | features 1 | rails 1 | Q_Key 4 | then for each rail:  GID 16 | LID 2 | QPs 1 | QPN 3 ...
 //!   as text:  verbs: and the bytes in hexadecimal
 //! ```
+//! Features are what others may do when they send there; bits without a meaning are ignored, so
+//! that later versions can have more.
 
 use std::fmt::Write;
 
@@ -16,6 +18,8 @@ use crate::{Address, DeviceError};
 pub struct EndpointAddress {
     /// What its queue pairs accept, and what names this endpoint among those of its host.
     pub qkey: u32,
+    /// Whether it understands [bundles](crate::bundle).
+    pub bundles: bool,
     /// Its ports. One at least.
     pub rails: Vec<RailAddress>,
 }
@@ -34,7 +38,8 @@ pub struct RailAddress {
 impl EndpointAddress {
     /// The bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![VERSION, self.rails.len() as u8];
+        let features = if self.bundles { BUNDLES } else { 0 };
+        let mut bytes = vec![VERSION, features, self.rails.len() as u8];
         bytes.extend(self.qkey.to_be_bytes());
         for rail in &self.rails {
             bytes.extend(rail.gid.0);
@@ -50,13 +55,14 @@ impl EndpointAddress {
     /// Reads bytes; none if they are no address.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut rest = Rest(bytes);
-        let [version, rails] = rest.take()?;
+        let [version, features, rails] = rest.take()?;
         let qkey = u32::from_be_bytes(rest.take()?);
         if version != VERSION || rails == 0 || qkey == 0 || qkey & CONTROLLED != 0 {
             return None;
         }
         let rails = (0..rails).map(|_| rest.rail()).collect::<Option<Vec<_>>>()?;
-        rest.0.is_empty().then_some(Self { qkey, rails })
+        let bundles = features & BUNDLES != 0;
+        rest.0.is_empty().then_some(Self { qkey, bundles, rails })
     }
 
     /// The text.
@@ -114,7 +120,9 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
 }
 
 const PREFIX: &str = "verbs:";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// Of the features.
+const BUNDLES: u8 = 1;
 /// Q_Keys with this bit are for privileged users only.
 pub(super) const CONTROLLED: u32 = 1 << 31;
 
@@ -130,6 +138,7 @@ mod tests {
         };
         EndpointAddress {
             qkey: 0x1234_5678,
+            bundles: true,
             rails: vec![rail(1, &[17, 0xff_ffff]), rail(2, &[18])],
         }
     }
@@ -139,7 +148,17 @@ mod tests {
         let address = example();
         assert_eq!(EndpointAddress::from_bytes(&address.to_bytes()).unwrap(), address);
         assert_eq!(EndpointAddress::from_address(&address.to_address()).unwrap(), address);
-        assert_eq!(address.to_bytes().len(), 6 + 2 * 19 + 3 * 3);
+        assert_eq!(address.to_bytes().len(), 7 + 2 * 19 + 3 * 3);
+    }
+
+    #[test]
+    fn features_without_a_meaning_are_ignored() {
+        for (features, bundles) in [(0, false), (1, true), (0xfe, false), (0xff, true)] {
+            let mut bytes = example().to_bytes();
+            bytes[1] = features;
+            let address = EndpointAddress::from_bytes(&bytes).unwrap();
+            assert_eq!(address, EndpointAddress { bundles, ..example() });
+        }
     }
 
     #[test]
@@ -149,7 +168,7 @@ mod tests {
             assert_eq!(EndpointAddress::from_bytes(&bytes[..len]), None, "{len}");
         }
         assert_eq!(EndpointAddress::from_bytes(&[&bytes[..], &[0]].concat()), None);
-        for (at, value) in [(0, 2), (1, 0), (2, 0x80), (24, 0)] {
+        for (at, value) in [(0, 1), (2, 0), (3, 0x80), (25, 0)] {
             let mut wrong = bytes.clone();
             wrong[at] = value;
             assert_eq!(EndpointAddress::from_bytes(&wrong), None, "{at}");

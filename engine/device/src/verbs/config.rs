@@ -26,6 +26,8 @@ pub struct VerbsConfig {
     /// Messages of at least this many bytes are sent from where they are, their memory registered on
     /// first use; others are copied, unless their memory was pinned.
     pub register_bytes: usize,
+    /// Whether small datagrams share one ([`bundle`](crate::bundle)), here and in what peers send here.
+    pub bundles: bool,
 }
 
 /// A port.
@@ -51,6 +53,7 @@ impl VerbsConfig {
             receive_slots: None,
             dscp: 0,
             register_bytes: DEFAULT_REGISTER_BYTES,
+            bundles: true,
         }
     }
 

@@ -14,7 +14,7 @@
 
 use super::address::EndpointAddress;
 
-/// What devices tell each other.
+/// What devices tell each other, beside [bundles](crate::bundle).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Greeting {
     WhoAreYou,
@@ -46,8 +46,9 @@ const WHO_ARE_YOU: u8 = 1;
 const I_AM: u8 = 2;
 const PROBE: u8 = 3;
 
-/// Marks a Q_Key beside a payload: the payload is a greeting. Q_Keys do not have this bit.
-pub(super) const GREETING: u32 = super::address::CONTROLLED;
+/// Marks a Q_Key beside a payload: the payload is of the devices' own, a greeting or a bundle, which
+/// begin differently. Q_Keys do not have this bit.
+pub(super) const OWN: u32 = super::address::CONTROLLED;
 
 #[cfg(test)]
 mod tests {
@@ -58,13 +59,14 @@ mod tests {
     #[test]
     fn greetings_are_read_as_they_were_written() {
         let rail = RailAddress { gid: Gid([9; 16]), lid: 0, queue_pairs: vec![17] };
-        let address = EndpointAddress { qkey: 5, rails: vec![rail] };
+        let address = EndpointAddress { qkey: 5, bundles: true, rails: vec![rail] };
         for greeting in [Greeting::WhoAreYou, Greeting::IAm(address), Greeting::Probe] {
             let bytes = greeting.to_bytes();
             assert_eq!(Greeting::from_bytes(&bytes), Some(greeting));
             assert_eq!(Greeting::from_bytes(&[&bytes[..], &[0]].concat()), None);
         }
         assert_eq!(Greeting::from_bytes(&[]), None);
+        assert!(crate::bundle::split(&[WHO_ARE_YOU, 0, 1, 0]).is_err());
         assert_eq!(Greeting::from_bytes(&[I_AM, 1]), None);
     }
 }

@@ -47,10 +47,11 @@ pub use config::{RailConfig, VerbsConfig};
 pub use gid::{Gid, GidEntry, GidKind};
 pub use info::{PortInfo, ports};
 
+use crate::bundle::Planner;
 use crate::readiness::{self, Interest};
 use crate::{
-    Address, Arrival, Capabilities, Device, DeviceError, DeviceKind, Link, Outgoing, RouteId,
-    SourceId, Waker,
+    Address, Arrival, Capabilities, Device, DeviceError, DeviceKind, DeviceStats, Link, Outgoing,
+    RouteId, SourceId, Waker,
 };
 use rail::Rail;
 use receive::Stranger;
@@ -69,8 +70,14 @@ pub struct VerbsDevice {
     address: EndpointAddress,
     /// What names this endpoint, and what its queue pairs accept.
     qkey: u32,
+    /// Whether small datagrams are joined.
+    bundles: bool,
+    planner: Planner,
+    stats: DeviceStats,
     /// Datagrams whose senders are not known yet.
     strangers: Vec<Stranger>,
+    /// The pieces of a stranger's bundle. Empty between calls.
+    pieces: Vec<Arrival>,
     /// Arrivals for the next poll.
     ready: Vec<Arrival>,
     /// Empty between calls.
@@ -114,9 +121,17 @@ impl VerbsDevice {
             routes: Routes::new(local, config.paths, config.dscp << 2, qkey),
             registry: Registry::new(domains, config.register_bytes),
             capabilities: capabilities(config, &rails, datagram_bytes),
-            address: EndpointAddress { qkey, rails: rails.iter().map(Rail::address).collect() },
+            address: EndpointAddress {
+                qkey,
+                bundles: config.bundles,
+                rails: rails.iter().map(Rail::address).collect(),
+            },
+            bundles: config.bundles,
+            planner: Planner::new(datagram_bytes),
+            stats: DeviceStats::default(),
             qkey,
             strangers: Vec::new(),
+            pieces: Vec::new(),
             ready: Vec::new(),
             received: Vec::with_capacity(rail::POLL_BATCH),
             full: None,
@@ -164,7 +179,7 @@ impl VerbsDevice {
 
     /// Whether a datagram can be taken that begins this way.
     fn has_room(&self, hop: Hop) -> bool {
-        self.rails[hop.rail].senders[hop.sender].queue_pair.has_room()
+        self.rails[hop.rail].senders[hop.sender].queue_pair.room() > 0
     }
 
     /// Now and then: what devices report, and memory that nobody has any more.
@@ -219,7 +234,7 @@ impl Device for VerbsDevice {
     }
 
     fn bytes(&self, arrival: &Arrival) -> &[u8] {
-        self.slot_bytes(arrival.slot, arrival.len as usize)
+        self.slot_bytes(arrival)
     }
 
     fn release(&mut self, arrivals: &[Arrival]) {
@@ -259,6 +274,10 @@ impl Device for VerbsDevice {
     fn unpin(&mut self, memory: &[u8]) {
         self.registry.unpin(memory);
     }
+
+    fn stats(&self) -> DeviceStats {
+        self.stats
+    }
 }
 
 impl LocalRail {
@@ -285,6 +304,7 @@ fn capabilities(config: &VerbsConfig, rails: &[Rail], datagram_bytes: usize) -> 
         paths: config.paths,
         ecn: false,
         transmit_offload: None,
+        bundles: config.bundles,
         receive_offload: false,
         receive_capacity_bytes: rails.iter().map(Rail::slots).sum::<usize>() * datagram_bytes,
         locator: 0,

@@ -35,7 +35,7 @@ fn shows_marks(rail: &mut Rail, qkey: u32) -> bool {
     };
     let queue_pair = rail.senders[0].queue_pair.number();
     let target = Target { handle: &handle, queue_pair, qkey };
-    greet(&mut rail.senders[0], target, qkey, &Greeting::Probe);
+    greet(&mut rail.senders[0], &target, qkey, &Greeting::Probe);
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
         if let Some(marked) = probe_arrived(rail) {

@@ -30,6 +30,8 @@ pub(super) struct Rail {
     /// Slots that somebody reads.
     held: usize,
     slots: usize,
+    /// By slot: how many arrivals that lie in it are not released yet.
+    readers: Box<[u16]>,
     /// It has failed, and does not come back.
     pub(super) dead: bool,
     room: Box<[WorkCompletion; POLL_BATCH]>,
@@ -86,6 +88,7 @@ impl Rail {
             to_post,
             held,
             slots,
+            readers: vec![0; slots].into(),
             dead,
             room,
         })
@@ -122,7 +125,7 @@ impl Rail {
     }
 
     /// Takes what has arrived, while not too many slots are held. Each one is held until it is
-    /// [released](Self::release).
+    /// [released](Self::release), as often as it was [shared](Self::share) and once more.
     pub(super) fn collect_received(&mut self, received: &mut Vec<Done>) {
         // The other half stays with the NIC: what it has no slot for is lost.
         let room = (self.slots / 2).saturating_sub(self.held).min(POLL_BATCH);
@@ -132,12 +135,12 @@ impl Rail {
         match self.receive_queue.poll(&mut self.room[..room]) {
             Ok(done) => {
                 for done in done.iter().map(WorkCompletion::read) {
-                    self.held += 1;
                     self.receives.completed(done.id as u32);
                     if done.status == 0 && done.bytes >= gid_bytes() {
+                        self.held += 1;
+                        self.readers[done.id as usize] = 1;
                         received.push(done);
                     } else {
-                        self.held -= 1;
                         self.to_post.push(done.id as u32);
                     }
                 }
@@ -156,10 +159,19 @@ impl Rail {
         self.receives.datagram(slot, len)
     }
 
-    /// A slot has been read.
+    /// So many more arrivals lie in a slot that is held.
+    pub(super) fn share(&mut self, slot: u32, more: u16) {
+        self.readers[slot as usize] += more;
+    }
+
+    /// An arrival has been read; with the last one its slot is free.
     pub(super) fn release(&mut self, slot: u32) {
-        self.held -= 1;
-        self.to_post.push(slot);
+        let readers = &mut self.readers[slot as usize];
+        *readers -= 1;
+        if *readers == 0 {
+            self.held -= 1;
+            self.to_post.push(slot);
+        }
     }
 
     /// Gives slots back to the NIC, if there are enough of them to be worth it.

@@ -1,10 +1,11 @@
-//! The way in: completions become arrivals, except for greetings, and for datagrams of strangers,
-//! which wait until it is known who they are from.
+//! The way in: completions become arrivals, those of a bundle several. Greetings do not, and datagrams
+//! of strangers wait until it is known who they are from.
 
 use super::VerbsDevice;
-use super::greeting::{GREETING, Greeting};
+use super::greeting::{Greeting, OWN};
 use super::routes::Source;
 use super::sys::{Done, GRH_BYTES};
+use crate::bundle;
 use crate::{Arrival, Slot, SourceId};
 
 /// A stranger's datagram.
@@ -37,27 +38,60 @@ impl VerbsDevice {
         let front = self.rails[rail].front(slot);
         let (Some(front), Some(beside)) = (front, done.immediate) else {
             // Of something else that knows the Q_Key.
+            self.stats.malformed += 1;
             self.rails[rail].release(slot);
             return;
         };
-        let source = Source { qkey: beside & !GREETING, gid: front.source };
-        if beside & GREETING != 0 {
-            self.hear(rail, slot, len, &source, done.from);
-            self.rails[rail].release(slot);
-            return;
-        }
+        let source = Source { qkey: beside & !OWN, gid: front.source };
         let known = self.routes.source(&source);
-        let arrival = Arrival {
+        let whole = Arrival {
             slot: self.slot(rail, slot),
             offset: 0,
             len: len as u32,
             source: SourceId(known.map_or(0, |route| route.0)),
             ce: front.ce,
         };
-        match known {
-            Some(_) => arrivals.push(arrival),
-            None => self.hold_back(rail, Stranger { source, arrival }, done.from),
+        let is_bundle = beside & OWN != 0 && self.slot_bytes(&whole).first() == Some(&bundle::MARK);
+        if beside & OWN != 0 && !is_bundle {
+            self.hear(rail, slot, len, &source, done.from);
+            self.rails[rail].release(slot);
+            return;
         }
+        match known {
+            Some(_) => self.unpack(whole, is_bundle, arrivals),
+            None => {
+                let mut pieces = std::mem::take(&mut self.pieces);
+                self.unpack(whole, is_bundle, &mut pieces);
+                self.hold_back(rail, &source, &mut pieces, done.from);
+                self.pieces = pieces;
+            }
+        }
+    }
+
+    /// What has arrived in one slot: one datagram, or a bundle of them, which then share it.
+    fn unpack(&mut self, whole: Arrival, is_bundle: bool, arrivals: &mut Vec<Arrival>) {
+        if !is_bundle {
+            return arrivals.push(whole);
+        }
+        let (rail, slot) = self.place(whole.slot);
+        let before = arrivals.len();
+        let bytes = self.rails[rail].datagram(slot, whole.len as usize).unwrap_or_default();
+        match bundle::split(bytes) {
+            Ok(pieces) => arrivals.extend(pieces.map(|piece| Arrival {
+                offset: piece.start as u32,
+                len: piece.len() as u32,
+                ..whole
+            })),
+            Err(why) => {
+                tracing::debug!(%why, "a datagram was dropped");
+                self.stats.malformed += 1;
+                return self.rails[rail].release(slot);
+            }
+        }
+        let count = arrivals.len() - before;
+        self.rails[rail].share(slot, count as u16 - 1);
+        self.stats.bundles_received += 1;
+        self.stats.bundled_received += count as u64;
     }
 
     /// A greeting.
@@ -73,18 +107,32 @@ impl VerbsDevice {
                 self.admit_strangers();
             }
             // Late, or not as agreed.
-            _ => tracing::debug!(from = %source.gid, "a greeting that makes no sense"),
+            _ => {
+                tracing::debug!(from = %source.gid, "a greeting that makes no sense");
+                self.stats.malformed += 1;
+            }
         }
     }
 
-    /// Keeps a stranger's datagram until it is known who they are, and asks.
-    fn hold_back(&mut self, rail: usize, stranger: Stranger, queue_pair: u32) {
-        self.reply(rail, &stranger.source, queue_pair, &Greeting::WhoAreYou);
-        if self.strangers.len() >= MOST_STRANGERS {
-            let oldest = self.strangers.remove(0);
-            self.give_back(oldest.arrival.slot);
+    /// Keeps a stranger's datagrams until it is known who they are, and asks.
+    fn hold_back(
+        &mut self,
+        rail: usize,
+        source: &Source,
+        pieces: &mut Vec<Arrival>,
+        queue_pair: u32,
+    ) {
+        if pieces.is_empty() {
+            return;
         }
-        self.strangers.push(stranger);
+        self.reply(rail, source, queue_pair, &Greeting::WhoAreYou);
+        for arrival in pieces.drain(..) {
+            if self.strangers.len() >= MOST_STRANGERS {
+                let oldest = self.strangers.remove(0);
+                self.give_back(oldest.arrival.slot);
+            }
+            self.strangers.push(Stranger { source: *source, arrival });
+        }
     }
 
     /// Lets those go on whose sender is known by now.
@@ -99,14 +147,15 @@ impl VerbsDevice {
         });
     }
 
-    /// The bytes of a slot.
-    pub(super) fn slot_bytes(&self, slot: Slot, len: usize) -> &[u8] {
-        let (rail, slot) = self.place(slot);
-        let rail = self.rails.get(rail);
-        rail.and_then(|rail| rail.datagram(slot, len)).unwrap_or_default()
+    /// The bytes of an arrival.
+    pub(super) fn slot_bytes(&self, arrival: &Arrival) -> &[u8] {
+        let (rail, slot) = self.place(arrival.slot);
+        let (start, end) = (arrival.offset as usize, (arrival.offset + arrival.len) as usize);
+        let datagram = self.rails.get(rail).and_then(|rail| rail.datagram(slot, end));
+        datagram.and_then(|datagram| datagram.get(start..)).unwrap_or_default()
     }
 
-    /// A slot has been read.
+    /// An arrival has been read.
     pub(super) fn give_back(&mut self, slot: Slot) {
         let (rail, slot) = self.place(slot);
         self.rails[rail].release(slot);

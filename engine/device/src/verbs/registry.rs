@@ -184,7 +184,7 @@ impl Registry {
 }
 
 /// Below this a copy is cheaper than a second entry for the NIC to fetch.
-const COPY_BYTES: usize = 512;
+pub(super) const COPY_BYTES: usize = 512;
 /// As many large messages as are under way at a time, with plenty to spare.
 const MOST_ENTRIES: usize = 512;
 /// Memory that is sent from again and again is sent from more often than this.

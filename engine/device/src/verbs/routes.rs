@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use super::address::EndpointAddress;
 use super::gid::{ECT_0, Gid};
-use super::sys::{AddressHandle, Domain, Way};
+use super::sys::{AddressHandle, Domain, Label, Way};
 use crate::RouteId;
 
 /// All routes of one device.
@@ -85,6 +85,13 @@ pub(super) struct Target<'a> {
     pub(super) handle: &'a AddressHandle,
     pub(super) queue_pair: u32,
     pub(super) qkey: u32,
+}
+
+impl<'a> Target<'a> {
+    /// With what goes beside a datagram.
+    pub(super) const fn label(&self, immediate: u32) -> Label<'a> {
+        Label { to: self.handle, queue_pair: self.queue_pair, qkey: self.qkey, immediate }
+    }
 }
 
 impl Routes {

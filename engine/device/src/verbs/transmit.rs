@@ -1,16 +1,21 @@
 //! The way out: a batch is spread over the rails' queue pairs, each one's part in one chain.
+//!
+//! Neighbours in the batch that go the same way are looked at together, as a *run*: the way is looked
+//! up once, and those of them that are small share a datagram ([`bundle`](crate::bundle)).
 
 use super::VerbsDevice;
-use super::greeting::{GREETING, Greeting};
+use super::greeting::{Greeting, OWN};
+use super::registry::{COPY_BYTES, Registry};
 use super::routes::{Hop, Source, Target};
-use super::sys::Outbound;
-use crate::{DeviceError, Outgoing, RouteId};
+use super::sys::{InPlace, Label, QueuePair};
+use crate::bundle;
+use crate::{DeviceError, DeviceStats, Outgoing, RouteId};
 
-/// What became of a datagram.
+/// What became of a run.
 enum Pushed {
-    /// It is on its way, or lost.
-    Taken,
-    /// There is no room for it now.
+    /// So many are on their way, or lost.
+    Taken(usize),
+    /// There is no room for any now.
     Full(Hop),
 }
 
@@ -20,9 +25,9 @@ impl VerbsDevice {
         self.collect_sent();
         let mut taken = 0;
         self.full = None;
-        for outgoing in batch {
-            match self.push(outgoing) {
-                Ok(Pushed::Taken) => taken += 1,
+        while let Some(run) = first_run(&batch[taken..]) {
+            match self.push_run(run) {
+                Ok(Pushed::Taken(count)) => taken += count,
                 Ok(Pushed::Full(hop)) => {
                     self.full = Some(hop);
                     break;
@@ -36,42 +41,49 @@ impl VerbsDevice {
         Ok(taken)
     }
 
-    fn push(&mut self, outgoing: &Outgoing<'_>) -> Result<Pushed, DeviceError> {
-        let (bytes, max_bytes) = (outgoing.len(), self.capabilities.max_datagram_bytes);
-        if bytes > max_bytes {
-            return Err(DeviceError::TooLarge { bytes, max_bytes });
+    fn push_run(&mut self, run: &[Outgoing<'_>]) -> Result<Pushed, DeviceError> {
+        let (first, max_bytes) = (&run[0], self.capabilities.max_datagram_bytes);
+        let fitting = run.iter().take_while(|outgoing| outgoing.len() <= max_bytes).count();
+        if fitting == 0 {
+            return Err(DeviceError::TooLarge { bytes: first.len(), max_bytes });
         }
-        if self.routes.address(outgoing.route).is_none() {
-            return Err(DeviceError::UnknownRoute(outgoing.route));
-        }
-        let hop = self.routes.hop(outgoing.path);
+        let Some(address) = self.routes.address(first.route) else {
+            return Err(DeviceError::UnknownRoute(first.route));
+        };
+        let bundles = self.bundles && address.bundles;
+        let hop = self.routes.hop(first.path);
         let rail = &mut self.rails[hop.rail];
         let sender = &mut rail.senders[hop.sender];
         // A path that leads nowhere loses what is sent along it, as any other path may; what is above
         // notices, and takes others.
-        if rail.dead || !sender.is_usable() {
-            return Ok(Pushed::Taken);
-        }
-        if !sender.queue_pair.has_room() {
+        let leads_on = !rail.dead && sender.is_usable();
+        let room = sender.queue_pair.room();
+        if leads_on && room == 0 {
             return Ok(Pushed::Full(hop));
         }
-        let Some(Target { handle, queue_pair, qkey }) =
-            self.routes.target(outgoing.route, hop, outgoing.ecn_capable)
+        let Some(target) =
+            self.routes.target(first.route, hop, first.ecn_capable).filter(|_| leads_on)
         else {
-            return Ok(Pushed::Taken);
+            self.stats.unroutable += fitting as u64;
+            return Ok(Pushed::Taken(fitting));
         };
-        let registered = (outgoing.memory)
-            .and_then(|memory| self.registry.find(hop.rail, memory, outgoing.payload));
-        sender.queue_pair.push(&Outbound {
-            to: handle,
-            queue_pair,
-            qkey,
-            immediate: self.qkey,
-            header: outgoing.header,
-            payload: outgoing.payload,
-            in_place: outgoing.memory.zip(registered),
-        });
-        Ok(Pushed::Taken)
+        let mut way = Way {
+            queue_pair: &mut sender.queue_pair,
+            label: target.label(self.qkey),
+            rail: hop.rail,
+            registry: &mut self.registry,
+        };
+        // However they are joined, they fit.
+        let run = &run[..fitting.min(room)];
+        if bundles && run.len() > 1 {
+            self.planner.plan(run.len(), |index| size_in_bundle(&run[index]));
+            for group in self.planner.groups() {
+                way.push_group(run, group, &mut self.stats);
+            }
+        } else {
+            run.iter().for_each(|outgoing| way.push(outgoing));
+        }
+        Ok(Pushed::Taken(run.len()))
     }
 
     pub(super) fn collect_sent(&mut self) {
@@ -85,7 +97,7 @@ impl VerbsDevice {
             let hop = self.routes.hop(rail as u8);
             if let Some(target) = self.routes.target(route, hop, false) {
                 let sender = &mut self.rails[hop.rail].senders[hop.sender];
-                greet(sender, target, self.qkey, &greeting);
+                greet(sender, &target, self.qkey, &greeting);
             }
         }
     }
@@ -94,7 +106,7 @@ impl VerbsDevice {
     pub(super) fn reply(&mut self, rail: usize, to: &Source, queue_pair: u32, greeting: &Greeting) {
         if let Some(handle) = self.routes.direct(rail, to.gid) {
             let target = Target { handle, queue_pair, qkey: to.qkey };
-            greet(&mut self.rails[rail].senders[0], target, self.qkey, greeting);
+            greet(&mut self.rails[rail].senders[0], &target, self.qkey, greeting);
         }
     }
 
@@ -103,25 +115,75 @@ impl VerbsDevice {
     }
 }
 
+/// What a run goes through.
+struct Way<'a> {
+    queue_pair: &'a mut QueuePair,
+    label: Label<'a>,
+    rail: usize,
+    registry: &'a mut Registry,
+}
+
+impl Way<'_> {
+    fn push_group(&mut self, run: &[Outgoing<'_>], group: &[u16], stats: &mut DeviceStats) {
+        if let [single] = *group {
+            return self.push(&run[usize::from(single)]);
+        }
+        let parts = group.iter().map(|&index| {
+            let outgoing = &run[usize::from(index)];
+            [outgoing.header, outgoing.payload]
+        });
+        let label = Label { immediate: self.label.immediate | OWN, ..self.label };
+        self.queue_pair.push(label, |to| bundle::write(to, parts), None);
+        stats.bundles_sent += 1;
+        stats.bundled_sent += group.len() as u64;
+    }
+
+    fn push(&mut self, outgoing: &Outgoing<'_>) {
+        let Outgoing { header, payload, .. } = *outgoing;
+        let in_place = outgoing.memory.and_then(|owner| {
+            let region = self.registry.find(self.rail, owner, payload)?;
+            Some(InPlace { payload, owner, region })
+        });
+        let copied: &[u8] = if in_place.is_some() { &[] } else { payload };
+        let fill = |to: &mut [u8]| {
+            let bytes = header.len() + copied.len();
+            to[..header.len()].copy_from_slice(header);
+            to[header.len()..bytes].copy_from_slice(copied);
+            bytes
+        };
+        self.queue_pair.push(self.label, fill, in_place);
+    }
+}
+
+/// The neighbours that go the same way as the first.
+fn first_run<'b, 'a>(batch: &'b [Outgoing<'a>]) -> Option<&'b [Outgoing<'a>]> {
+    let way = |outgoing: &Outgoing<'_>| (outgoing.route, outgoing.path, outgoing.ecn_capable);
+    let first = way(batch.first()?);
+    let count = batch.iter().take_while(|outgoing| way(outgoing) == first).count();
+    Some(&batch[..count])
+}
+
+/// How long a datagram is, if it is to share one with others: if its payload is copied anyway.
+fn size_in_bundle(outgoing: &Outgoing<'_>) -> Option<usize> {
+    (outgoing.payload.len() < COPY_BYTES && !outgoing.is_empty()).then_some(outgoing.len())
+}
+
 /// Sends a greeting, if that can be done now: who misses it will ask.
 pub(super) fn greet(
     sender: &mut super::rail::Sender,
-    to: Target<'_>,
+    to: &Target<'_>,
     qkey: u32,
     greeting: &Greeting,
 ) {
-    if !sender.is_usable() || !sender.queue_pair.has_room() {
+    if !sender.is_usable() || sender.queue_pair.room() == 0 {
         return;
     }
-    sender.queue_pair.push(&Outbound {
-        to: to.handle,
-        queue_pair: to.queue_pair,
-        qkey: to.qkey,
-        immediate: qkey | GREETING,
-        header: &greeting.to_bytes(),
-        payload: &[],
-        in_place: None,
-    });
+    let bytes = greeting.to_bytes();
+    let fill = |to: &mut [u8]| {
+        to[..bytes.len()].copy_from_slice(&bytes);
+        bytes.len()
+    };
+    sender.queue_pair.push(to.label(qkey | OWN), fill, None);
     if let Err((_, error)) = sender.queue_pair.post() {
         tracing::debug!(%error, "a greeting was not sent");
     }

@@ -51,6 +51,7 @@ impl Driver {
         EngineStats {
             endpoint: self.endpoint.stats(),
             driver,
+            device: self.device.stats(),
             peers: self.routes.len(),
             regions: self.endpoint.regions(),
             sends_pending: self.endpoint.pending_sends(),

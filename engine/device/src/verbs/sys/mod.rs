@@ -25,7 +25,7 @@ pub(in crate::verbs) use context::{AsyncEvent, Context, Port, device_names};
 pub(in crate::verbs) use memory::{AddressHandle, Domain, Region, Way, pages_of};
 pub(in crate::verbs) use queue::{Channel, CompletionQueue, Done, WorkCompletion};
 pub(in crate::verbs) use receive::{GRH_BYTES, ReceiveQueue, Shape};
-pub(in crate::verbs) use send::{Outbound, QueuePair, QueuePairSetup};
+pub(in crate::verbs) use send::{InPlace, Label, QueuePair, QueuePairSetup};
 
 use crate::DeviceError;
 

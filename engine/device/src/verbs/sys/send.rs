@@ -70,19 +70,22 @@ struct Hold {
     region: Arc<Region>,
 }
 
-/// A datagram to send.
-#[derive(Debug)]
-pub(in crate::verbs) struct Outbound<'a> {
+/// Whom a datagram is for, and what goes beside it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::verbs) struct Label<'a> {
     pub(in crate::verbs) to: &'a AddressHandle,
     pub(in crate::verbs) queue_pair: u32,
     pub(in crate::verbs) qkey: u32,
-    /// What goes beside it.
     pub(in crate::verbs) immediate: u32,
-    pub(in crate::verbs) header: &'a [u8],
+}
+
+/// What a datagram ends with that is sent from where it is.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::verbs) struct InPlace<'a> {
     pub(in crate::verbs) payload: &'a [u8],
-    /// The payload's owner and the region that it lies in, to send it from where it is. Otherwise it
-    /// is copied.
-    pub(in crate::verbs) in_place: Option<(&'a Bytes, &'a Arc<Region>)>,
+    pub(in crate::verbs) owner: &'a Bytes,
+    /// What the payload lies in.
+    pub(in crate::verbs) region: &'a Arc<Region>,
 }
 
 // SAFETY: the pointers are into this value's own boxes and slab, which move with it.
@@ -142,26 +145,32 @@ impl QueuePair {
         unsafe { (*self.raw.as_ptr()).qp_num }
     }
 
-    /// Whether another datagram can be pushed.
-    pub(in crate::verbs) fn has_room(&self) -> bool {
-        !self.free.is_empty()
+    /// How many more datagrams can be pushed.
+    pub(in crate::verbs) const fn room(&self) -> usize {
+        self.free.len()
     }
 
-    /// Chains a datagram to those that the next [`post`](Self::post) hands to the NIC.
+    /// Chains a datagram to those that the next [`post`](Self::post) hands to the NIC. `fill` writes
+    /// its beginning to memory as long as a datagram may be, and returns how much that is.
     ///
     /// # Panics
     /// Without room.
-    pub(in crate::verbs) fn push(&mut self, datagram: &Outbound<'_>) {
+    pub(in crate::verbs) fn push(
+        &mut self,
+        label: Label<'_>,
+        fill: impl FnOnce(&mut [u8]) -> usize,
+        rest: Option<InPlace<'_>>,
+    ) {
         let slot = self.free.pop().expect("room was asked for");
         let index = self.chained;
-        let copied_bytes = self.fill(slot, datagram);
+        let copied_bytes = fill(self.slot_mut(slot)).min(self.setup.datagram_bytes);
         let lkey = self.slots.lkey();
         let slot_at = self.slot_at(slot).addr() as u64;
         self.entries[index][0] = ibv::ibv_sge { addr: slot_at, length: copied_bytes as u32, lkey };
         let mut count = 1;
         let mut held = None;
-        if let Some((owner, region)) = datagram.in_place {
-            let (addr, length) = (datagram.payload.as_ptr().addr() as u64, datagram.payload.len());
+        if let Some(InPlace { payload, owner, region }) = rest {
+            let (addr, length) = (payload.as_ptr().addr() as u64, payload.len());
             let lkey = region.lkey();
             self.entries[index][1] = ibv::ibv_sge { addr, length: length as u32, lkey };
             count = 2;
@@ -176,11 +185,11 @@ impl QueuePair {
         request.num_sge = count;
         request.opcode = ibv::ibv_wr_opcode::IBV_WR_SEND_WITH_IMM;
         request.send_flags = if inline { INLINE } else { 0 };
-        request.imm_data_invalidated_rkey_union.imm_data = datagram.immediate.to_be();
+        request.imm_data_invalidated_rkey_union.imm_data = label.immediate.to_be();
         request.wr.ud = ibv::ud_t {
-            ah: datagram.to.as_ptr(),
-            remote_qpn: datagram.queue_pair,
-            remote_qkey: datagram.qkey,
+            ah: label.to.as_ptr(),
+            remote_qpn: label.queue_pair,
+            remote_qkey: label.qkey,
         };
         if (index + 1).is_multiple_of(SIGNAL_EVERY) {
             request.send_flags |= SIGNALED;
@@ -279,18 +288,12 @@ impl QueuePair {
         check("making a queue pair ready", code)
     }
 
-    /// Writes what is copied into a slot, and returns how much that is.
-    fn fill(&mut self, slot: u32, datagram: &Outbound<'_>) -> usize {
-        let copied: &[u8] = if datagram.in_place.is_some() { &[] } else { datagram.payload };
-        let bytes = datagram.header.len() + copied.len();
-        assert!(bytes <= self.setup.datagram_bytes, "datagrams fit their slots");
-        let at = self.slot_at(slot);
-        // SAFETY: the slot has room for it, the NIC is done with it, as it was free, and nothing
-        // else refers to it.
-        let memory = unsafe { std::slice::from_raw_parts_mut(at, bytes) };
-        memory[..datagram.header.len()].copy_from_slice(datagram.header);
-        memory[datagram.header.len()..].copy_from_slice(copied);
-        bytes
+    /// The memory of a slot that was free.
+    fn slot_mut(&mut self, slot: u32) -> &mut [u8] {
+        let (at, bytes) = (self.slot_at(slot), self.setup.datagram_bytes);
+        // SAFETY: the slot is that long, the NIC is done with it, as it was free, and nothing else
+        // refers to it.
+        unsafe { std::slice::from_raw_parts_mut(at, bytes) }
     }
 
     /// A hold for the next request: that of the one before, if it is of the same memory.

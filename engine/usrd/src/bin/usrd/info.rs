@@ -51,6 +51,7 @@ struct CapabilitiesInfo {
     ecn: bool,
     transmit_offload_segments: Option<usize>,
     transmit_offload_bytes: Option<usize>,
+    bundles: bool,
     receive_offload: bool,
     receive_capacity_bytes: usize,
     link_bps: Option<u64>,
@@ -141,6 +142,7 @@ impl CapabilitiesInfo {
             ecn: capabilities.ecn,
             transmit_offload_segments: offload.map(|offload| offload.max_segments),
             transmit_offload_bytes: offload.map(|offload| offload.max_bytes),
+            bundles: capabilities.bundles,
             receive_offload: capabilities.receive_offload,
             receive_capacity_bytes: capabilities.receive_capacity_bytes,
             link_bps: capabilities.link.map(|link| link.bps),
@@ -178,6 +180,7 @@ fn print_capabilities(capabilities: &CapabilitiesInfo) {
             |(segments, bytes)| format!("up to {segments} datagrams, {bytes} B in a train"),
         ),
     );
+    show("small datagrams share one", yes_no(capabilities.bundles));
     show("coalescing on receive", yes_no(capabilities.receive_offload));
     show("receive buffer", format!("{} B", capabilities.receive_capacity_bytes));
     if let (Some(bps), Some(software)) = (capabilities.link_bps, capabilities.software_link) {
