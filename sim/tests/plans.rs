@@ -40,6 +40,22 @@ fn an_incast_keeps_the_last_link_busy() {
     assert!(report.totals.max_fct_ns * 100 < report.totals.ideal_ns * 115, "{report}");
 }
 
+/// Little room at a receiver is shared fairly, in a network that drops late and in one that trims.
+#[test]
+fn room_at_a_receiver_is_shared_fairly() {
+    for (queue, trimming, seed) in
+        [(4_000_000, false, 1), (4_000_000, false, 2), (178_450, true, 1)]
+    {
+        let mut scenario = plan("bounce-credit.toml");
+        (scenario.links.queue, scenario.links.trimming) = (Bytes(queue), trimming);
+        let report = Simulation::new(&scenario, seed).unwrap().run();
+        assert_eq!(report.status, Status::Ok, "{report}");
+        assert!(report.drops["endpoint.no_buffer"] > 0, "there was room for all: {report}");
+        assert!(report.totals.fairness > 0.95, "{report}");
+        assert_eq!(report.totals.rtos, 0, "{report}");
+    }
+}
+
 #[test]
 fn paths_that_differ_are_no_reason_to_send_twice() {
     let report = run("paths-10x.toml");
@@ -125,6 +141,7 @@ fn no_plan_is_left_out() {
     let tested = [
         "hello.toml",
         "incast.toml",
+        "bounce-credit.toml",
         "kv-transfer.toml",
         "paths-10x.toml",
         "ring-all-reduce.toml",

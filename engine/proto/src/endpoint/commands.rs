@@ -94,6 +94,7 @@ impl Endpoint {
         let RecvRequest { token, buffer, len } = request;
         self.matcher.post(PostedRecv { token, buffer, len });
         self.pair_unexpected(now);
+        self.look_for_room();
         Ok(())
     }
 

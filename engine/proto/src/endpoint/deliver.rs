@@ -2,6 +2,7 @@
 
 use super::Endpoint;
 use super::grants::Grants;
+use super::share::Senders;
 use crate::boundary::{BounceCopy, Event, InboundId, RecvFailure};
 use crate::config::Config;
 use crate::ids::{BounceId, Service};
@@ -48,6 +49,7 @@ impl Endpoint {
         data: DataView<'_>,
     ) -> Result<u32, BindError> {
         let peer = &mut self.peers[index as usize];
+        let id = peer.id;
         let order = match data.service() {
             Service::Rd => peer.receiver.order.judge(data.order()),
             Service::Ud | Service::Srd => Order::Next,
@@ -58,9 +60,12 @@ impl Endpoint {
             Order::Early => None,
         };
         let place = match place {
-            Some(place) => place,
+            Some(place) => {
+                self.end_turn(index);
+                place
+            }
             None => {
-                let bounce = self.matcher.take_bounce(data.total_len());
+                let bounce = self.take_bounce(now, index, data.total_len());
                 self.shared.stats.unexpected_messages += u64::from(bounce.is_some());
                 Match::Bounce(bounce.ok_or(BindError::NoBuffer)?)
             }
@@ -72,7 +77,7 @@ impl Endpoint {
         let numbers = (data.message_id(), data.order());
         let report = data.flags().has(DataFlags::REPORT);
         let message =
-            InMessage::new(peer.id, data.service(), numbers, data.total_len(), report, binding);
+            InMessage::new(id, data.service(), numbers, data.total_len(), report, binding);
         let key = self.inbound.insert(message) as u32;
         self.queue_for_receive(now, index, key, order, matches!(place, Match::Bounce(_)));
         Ok(key)
@@ -205,24 +210,42 @@ impl Endpoint {
 
     pub(super) fn free_bounce(&mut self, id: BounceId) {
         self.matcher.free_bounce(id);
+        self.look_for_room();
         self.shared.events.push_back(Event::BounceFreed { bounce: id });
     }
 
     /// See [`credit_of`].
     pub(super) fn credit(&self, index: u32) -> Psn {
-        credit_of(&self.peers[index as usize], &self.matcher, &self.grants, &self.shared.config)
+        let Self { peers, matcher, grants, senders, shared, .. } = self;
+        credit_of(&peers[index as usize], matcher, grants, senders, &shared.config)
     }
 }
 
-/// The first PSN that a peer may not send yet: its share of the receive window, and, while nothing
-/// is posted, no more than bounce memory could take. Never less than one packet, so that a sender
-/// can always find out whether it may go on. Rule M3.
-pub(super) fn credit_of(peer: &Peer, matcher: &Matcher, grants: &Grants, config: &Config) -> Psn {
+/// The first PSN that a peer may not send yet: its share of the receive window, and no more than its
+/// share of the room for messages could take. Never less than one packet, so that a sender can
+/// always find out whether it may go on. Rule M3.
+pub(super) fn credit_of(
+    peer: &Peer,
+    matcher: &Matcher,
+    grants: &Grants,
+    senders: &Senders,
+    config: &Config,
+) -> Psn {
     let mtu = u64::from(peer.sender.mtu());
     let mut packets = config.recv_window_bytes / mtu;
-    if matcher.posted() == 0 && !peer.receiver.is_receiving() {
-        packets = packets.min(matcher.free_bytes() / mtu);
+    let room_bytes = matcher.free_bytes() + matcher.posted_bytes();
+    let count = u64::from(senders.count());
+    let window_bytes = u64::from(config.recv_window_packets) * mtu;
+    // Where there is plenty for all, nothing needs to be divided.
+    if room_bytes < window_bytes.min(config.recv_window_bytes) * count.max(1) {
+        packets = packets.min(share_of(room_bytes, count.max(1), peer, matcher, mtu));
     }
     let credit = peer.receiver.credit(packets);
     grants.limit(peer).map_or(credit, |limit| credit.min(limit))
+}
+
+/// A peer's part of what there is room for, in packets.
+fn share_of(room_bytes: u64, count: u64, peer: &Peer, matcher: &Matcher, mtu: u64) -> u64 {
+    let share_bytes = peer.receiver.expected_bytes() + room_bytes / count;
+    share_bytes.div_ceil(mtu) + matcher.posted() as u64 / count
 }

@@ -73,7 +73,7 @@ impl Grants {
             return None;
         }
         let edge = peer.receiver.next_expected();
-        let grant = peer.receiver.grant.get().and_then(|grant| grant.end);
+        let grant = peer.receiver.crowd.get().and_then(|crowd| crowd.grant.end);
         Some(grant.map_or_else(|| edge.plus(self.portion().into()), |end| end.max(edge)))
     }
 
@@ -99,7 +99,7 @@ impl Endpoint {
     }
 
     fn take_arrival(&mut self, index: u32, psn: Psn, len: u16, begins: Option<u64>) {
-        let grant = self.peers[index as usize].receiver.grant.or_default();
+        let grant = &mut self.peers[index as usize].receiver.crowd.or_default().grant;
         let had_backlog = grant.backlog_bytes > 0;
         if let Some(total_len) = begins {
             let before =
@@ -128,7 +128,7 @@ impl Endpoint {
         if self.grants.window == 0 {
             return;
         }
-        let grant = self.peers[index as usize].receiver.grant.or_default();
+        let grant = &mut self.peers[index as usize].receiver.crowd.or_default().grant;
         if grant.backlog_bytes == 0 && total_len > 0 {
             (grant.backlog_bytes, grant.announced) = (total_len, true);
             self.join(index);
@@ -150,7 +150,7 @@ impl Endpoint {
     fn take_credit_back(&mut self, index: u32) {
         let receiver = &mut self.peers[index as usize].receiver;
         let edge = receiver.next_expected();
-        receiver.grant.or_default().end = Some(edge);
+        receiver.crowd.or_default().grant.end = Some(edge);
     }
 
     /// A peer has nothing more to send, or is gone. The last one need not ask any more.
@@ -168,7 +168,8 @@ impl Endpoint {
     }
 
     fn lift(&mut self, index: u32) {
-        let Some(grant) = self.peers[index as usize].receiver.grant.get_mut() else { return };
+        let Some(crowd) = self.peers[index as usize].receiver.crowd.get_mut() else { return };
+        let grant = &mut crowd.grant;
         if !grant.silent {
             self.grants.missing -= grant.missing;
         }
@@ -203,7 +204,7 @@ impl Endpoint {
         let peer = &mut self.peers[index as usize];
         let mtu = u64::from(peer.sender.mtu());
         let limit = peer.receiver.limit();
-        let Some(mut grant) = peer.receiver.grant.get_mut().copied() else { return 0 };
+        let Some(mut grant) = peer.receiver.crowd.get().map(|it| it.grant) else { return 0 };
         let (Some(mut end), false) = (grant.end, grant.silent) else { return 0 };
         let has = grant.backlog_bytes.div_ceil(mtu).min(u64::from(u32::MAX)) as u32;
         let wanted = most.min(has.saturating_sub(grant.missing));
@@ -213,7 +214,7 @@ impl Endpoint {
             end = end.plus(1);
         }
         (grant.end, grant.missing) = (Some(end), grant.missing + granted);
-        *peer.receiver.grant.or_default() = grant;
+        peer.receiver.crowd.or_default().grant = grant;
         granted
     }
 
@@ -229,9 +230,8 @@ impl Endpoint {
         }
         let peer = &mut self.peers[index as usize];
         let quiet_ns = peer.silence_ns(now);
-        let Some(grant) = peer.receiver.grant.get_mut().filter(|grant| grant.missing > 0) else {
-            return;
-        };
+        let grant = peer.receiver.crowd.get_mut().map(|crowd| &mut crowd.grant);
+        let Some(grant) = grant.filter(|grant| grant.missing > 0) else { return };
         let falls_silent = quiet_ns >= self.grants.patience_ns && !grant.silent;
         if falls_silent {
             grant.silent = true;

@@ -24,6 +24,8 @@
 //! | `transmit` | datagrams go out |
 //! | `trimmed` | headers whose payload a switch cut off |
 //! | `grants` | who may send, where several want to |
+//! | `share` | what each of several senders may send |
+//! | `turns` | who gets room for a message, where there is little |
 //! | `timeout` | time passes |
 //! | `regions` | memory is registered and revoked |
 //! | `transfers` | one-sided operations: what the user asks for |
@@ -37,11 +39,13 @@ mod grants;
 mod peers;
 mod receive;
 mod regions;
+mod share;
 mod target;
 mod timeout;
 mod transfers;
 mod transmit;
 mod trimmed;
+mod turns;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -52,6 +56,7 @@ use rand_chacha::ChaCha12Rng;
 use slab::Slab;
 
 pub(crate) use self::grants::Grant;
+pub(crate) use self::turns::Turn;
 use crate::boundary::{BounceCopy, Event};
 use crate::config::{Config, ConfigError};
 use crate::ids::{PathId, PeerId};
@@ -90,6 +95,8 @@ pub struct Endpoint {
     /// Immediates that there is room for.
     notifications_free: u32,
     grants: grants::Grants,
+    turns: turns::Turns,
+    senders: share::Senders,
 }
 
 impl Endpoint {
@@ -110,6 +117,8 @@ impl Endpoint {
             resets: peers::ResetBudget::default(),
             notifications_free: config.max_notifications,
             grants: grants::Grants::new(&config),
+            turns: turns::Turns::default(),
+            senders: share::Senders::default(),
             shared: Shared::new(config),
         })
     }
@@ -208,6 +217,7 @@ impl Endpoint {
 
     fn settle_marked(&mut self, now: Instant) {
         self.abandon_refused();
+        self.call_waiting(now);
         while let Some(index) = self.marked.pop() {
             self.release_held(index);
             let Some(peer) = self.peers.get_mut(index as usize) else { continue };

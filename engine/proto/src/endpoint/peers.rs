@@ -47,6 +47,8 @@ impl Endpoint {
         };
         let (id, was_in_use) = (peer.id, peer.context.is_established());
         self.leave(index);
+        self.end_turn(index);
+        self.senders.forget(&mut self.peers[index as usize].receiver);
         let failed = self.fail_sends(id, reason)
             + self.fail_receives(now, id, reason)
             + self.fail_operations(id, reason);

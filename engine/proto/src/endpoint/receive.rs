@@ -144,7 +144,7 @@ impl Endpoint {
     /// A piece of a reliable message: placed where it belongs, or refused for now.
     #[inline]
     fn take_piece(&mut self, now: Instant, index: u32, data: DataView<'_>, ce: bool) -> Outcome {
-        let Self { shared, peers, inbound, .. } = self;
+        let Self { shared, peers, inbound, senders, .. } = self;
         let peer = &mut *peers[index as usize];
         let psn = admit(peer, now, data, ce)?;
         let begun = if data.is_whole() { None } else { peer.receiver.message(data.message_id()) };
@@ -160,6 +160,7 @@ impl Endpoint {
         if message.has_arrived() {
             peer.receiver.message_arrived(now, data.total_len(), shared);
             peer.receiver.end_message(data.message_id());
+            senders.arrived(&mut peer.receiver, data.total_len());
         }
         self.credit_arrival(index, psn, data.payload_len(), None);
         Ok(Disposition::Place(placement))
@@ -175,15 +176,17 @@ impl Endpoint {
     ) -> Outcome {
         let key = match self.bind(now, index, data) {
             Ok(key) => key,
-            Err(deliver::BindError::NoBuffer) => return self.refuse(index, data),
+            Err(deliver::BindError::NoBuffer) => return self.refuse_for_now(now, index, data),
             Err(deliver::BindError::Impossible) => return Err(DropReason::Inconsistent),
         };
         let peer = &mut *self.peers[index as usize];
         accept(peer, now, psn, data, &mut self.shared);
+        self.senders.begins(now, &mut peer.receiver.sent_in);
         if data.is_whole() {
             peer.receiver.message_arrived(now, data.total_len(), &self.shared);
         } else {
             peer.receiver.begin_message(data.message_id(), key);
+            self.senders.arrives(&mut peer.receiver, data.total_len());
         }
         self.credit_arrival(index, psn, data.payload_len(), Some(data.total_len()));
         Ok(Disposition::Place(self.inbound[key as usize].place(key, data)))
@@ -208,6 +211,20 @@ impl Endpoint {
         let delay_ns = crate::time::nanos(self.shared.config.rnr_delay);
         self.tell_refusal(index, data, NackReason::ReceiverNotReady, delay_ns)?;
         Err(DropReason::NoBuffer)
+    }
+
+    /// No room for a message: its sender is told, and called when there is. Rule M7.
+    pub(super) fn refuse_for_now(
+        &mut self,
+        now: Instant,
+        index: u32,
+        data: DataView<'_>,
+    ) -> Outcome {
+        let outcome = self.refuse(index, data);
+        if let Some(&nack) = self.peers[index as usize].receiver.last_nack() {
+            self.wait_for_turn(now, index, data.total_len(), nack);
+        }
+        outcome
     }
 
     /// Plans a NACK for a packet.

@@ -183,9 +183,9 @@ impl Endpoint {
                 return self.turn_down(index, data, Refusal::ListTooLong);
             }
             None if self.is_overloaded() => return self.refuse(index, data),
-            None => match self.matcher.take_bounce(data.total_len()) {
+            None => match self.take_bounce(now, index, data.total_len()) {
                 Some(id) => self.begin(index, data, Binding::List { id }),
-                None => return self.refuse(index, data),
+                None => return self.refuse_for_now(now, index, data),
             },
         };
         self.accept(now, index, psn, data);

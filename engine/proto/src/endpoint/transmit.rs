@@ -52,7 +52,7 @@ impl Endpoint {
 
     /// The next small thing to tell a peer.
     fn say(&mut self, now: Instant, index: u32, header: &mut HeaderBuffer) -> Option<Transmit> {
-        let Self { shared, peers, matcher, grants, .. } = self;
+        let Self { shared, peers, matcher, grants, senders, .. } = self;
         let peer = &mut **peers.get_mut(index as usize)?;
         if core::mem::take(&mut peer.open_owed) {
             return Some(say_open(peer, &shared.config, header));
@@ -70,7 +70,7 @@ impl Endpoint {
         if peer.receiver.ack_due() > now {
             return None;
         }
-        let credit = credit_of(peer, matcher, grants, &shared.config);
+        let credit = credit_of(peer, matcher, grants, senders, &shared.config);
         let mut ack = Ack::new(address, 0, credit.wire());
         if !peer.receiver.fill_ack(now, &mut ack) {
             return None;

@@ -15,6 +15,13 @@ pub(crate) struct PostedRecv {
     pub len: u64,
 }
 
+impl PostedRecv {
+    /// What it adds to the room for messages: no more than any window, so that sums cannot overflow.
+    fn counted_bytes(&self) -> u64 {
+        self.len.min(1 << 40)
+    }
+}
+
 /// What a message is given.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Match {
@@ -37,6 +44,8 @@ pub(crate) struct Matcher {
     bounces: Slab<u64>,
     free_bytes: u64,
     all_bytes: u64,
+    /// What the posted receives can hold, in bytes.
+    posted_bytes: u64,
 }
 
 impl Matcher {
@@ -47,12 +56,18 @@ impl Matcher {
             bounces: Slab::new(),
             free_bytes: bounce_bytes,
             all_bytes: bounce_bytes,
+            posted_bytes: 0,
         }
     }
 
     /// How many receives wait for a message.
     pub(crate) fn posted(&self) -> usize {
         self.posted.len()
+    }
+
+    /// What they can hold, in bytes.
+    pub(crate) fn posted_bytes(&self) -> u64 {
+        self.posted_bytes
     }
 
     /// How much bounce memory is left, in bytes.
@@ -63,19 +78,27 @@ impl Matcher {
     /// A receive for a message, in order of posting.
     #[inline]
     pub(crate) fn take_posted(&mut self) -> Option<PostedRecv> {
-        self.posted.pop_front()
+        let recv = self.posted.pop_front()?;
+        self.posted_bytes -= recv.counted_bytes();
+        Some(recv)
     }
 
-    /// Bounce memory for a message, if the budget has room.
-    pub(crate) fn take_bounce(&mut self, total_len: u64) -> Option<BounceId> {
-        let cost = total_len.saturating_add(BOUNCE_OVERHEAD_BYTES);
-        self.free_bytes = self.free_bytes.checked_sub(cost)?;
+    /// What a message in bounce memory counts against the budget, in bytes.
+    pub(crate) fn cost_of(&self, total_len: u64) -> u64 {
+        total_len.saturating_add(BOUNCE_OVERHEAD_BYTES)
+    }
+
+    /// Bounce memory for a message, if the budget has room beside what is kept for others.
+    pub(crate) fn take_bounce(&mut self, total_len: u64, kept_bytes: u64) -> Option<BounceId> {
+        let cost = self.cost_of(total_len);
+        self.free_bytes.checked_sub(kept_bytes)?.checked_sub(cost)?;
+        self.free_bytes -= cost;
         Some(BounceId(self.bounces.insert(cost) as u32))
     }
 
     /// Whether the budget has room for a message once nothing else has a part of it.
     pub(crate) fn can_ever_hold(&self, total_len: u64) -> bool {
-        total_len.saturating_add(BOUNCE_OVERHEAD_BYTES) <= self.all_bytes
+        self.cost_of(total_len) <= self.all_bytes
     }
 
     /// Bounce memory is not needed any more. Its name stays taken until the driver has heard of it:
@@ -104,17 +127,19 @@ impl Matcher {
         if self.unexpected.is_empty() {
             return None;
         }
-        let recv = self.posted.pop_front()?;
+        let recv = self.take_posted()?;
         self.unexpected.pop_front().map(|message| (message, recv))
     }
 
     /// Takes up a receive.
     pub(crate) fn post(&mut self, recv: PostedRecv) {
+        self.posted_bytes += recv.counted_bytes();
         self.posted.push_back(recv);
     }
 
     /// Takes up a receive that was given a message in vain: it is next.
     pub(crate) fn post_first(&mut self, recv: PostedRecv) {
+        self.posted_bytes += recv.counted_bytes();
         self.posted.push_front(recv);
     }
 
@@ -123,7 +148,9 @@ impl Matcher {
         let Some(at) = self.posted.iter().position(|recv| recv.token == token) else {
             return false;
         };
-        self.posted.remove(at);
+        if let Some(recv) = self.posted.remove(at) {
+            self.posted_bytes -= recv.counted_bytes();
+        }
         true
     }
 }

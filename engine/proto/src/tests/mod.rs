@@ -13,3 +13,4 @@ mod paths;
 mod random;
 mod soak;
 mod trimming;
+mod turns;

@@ -16,7 +16,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::config::Config;
-use crate::endpoint::Grant;
+use crate::endpoint::{Grant, Turn};
 use crate::lazy::Lazy;
 use crate::psn::Psn;
 use crate::recv_window::{Admission, RecvWindow};
@@ -35,14 +35,33 @@ pub(crate) struct Receiver {
     window: RecvWindow,
     paths: PathArrivals,
     acknowledger: Acknowledger,
-    /// Messages of which some packets are missing, by their id.
-    messages: Lazy<HashMap<u32, u32, FixedState>>,
+    /// Messages of which some packets are missing.
+    messages: Lazy<Messages>,
     /// The message that the last packet was part of: most packets follow one of their own.
     last: Option<(u32, u32)>,
     pub order: OrderStage,
-    /// What it has to send, and may.
-    pub grant: Lazy<Grant>,
+    /// What it may send, where several peers want more than there is room for.
+    pub crowd: Lazy<Crowd>,
+    /// The period in which its last message began: see `endpoint::share`.
+    pub sent_in: u32,
     nacks: Lazy<VecDeque<Nack>>,
+}
+
+/// See [`Receiver::messages`].
+#[derive(Debug, Default)]
+struct Messages {
+    /// Their keys, by the id that the peer gave them.
+    keys: HashMap<u32, u32, FixedState>,
+    /// The lengths of those that need room here, as SENDs do.
+    bytes: u64,
+}
+
+/// See [`Receiver::crowd`].
+#[derive(Debug, Default)]
+pub(crate) struct Crowd {
+    pub grant: Grant,
+    /// Its place in the line of those that wait for room.
+    pub turn: Option<Turn>,
 }
 
 /// Whether a data packet is to be taken.
@@ -63,7 +82,8 @@ impl Receiver {
             messages: Lazy::default(),
             last: None,
             order: OrderStage::default(),
-            grant: Lazy::default(),
+            crowd: Lazy::default(),
+            sent_in: 0,
             nacks: Lazy::default(),
         }
     }
@@ -148,6 +168,11 @@ impl Receiver {
         self.nacks.or_default().push_back(nack);
     }
 
+    /// The NACK that was planned last, if it has not left.
+    pub(crate) fn last_nack(&self) -> Option<&Nack> {
+        self.nacks.get()?.back()
+    }
+
     pub(crate) fn next_nack(&mut self) -> Option<Nack> {
         self.nacks.get_mut()?.pop_front()
     }
@@ -165,7 +190,7 @@ impl Receiver {
         match self.last {
             Some((last_id, key)) if last_id == id => Some(key),
             _ => {
-                let key = *self.messages.get()?.get(&id)?;
+                let key = *self.messages.get()?.keys.get(&id)?;
                 self.last = Some((id, key));
                 Some(key)
             }
@@ -173,21 +198,41 @@ impl Receiver {
     }
 
     pub(crate) fn begin_message(&mut self, id: u32, key: u32) {
-        self.messages.or_default().insert(id, key);
+        self.messages.or_default().keys.insert(id, key);
         self.last = Some((id, key));
     }
 
     /// All of its packets have arrived.
     pub(crate) fn end_message(&mut self, id: u32) {
         if let Some(messages) = self.messages.get_mut() {
-            messages.remove(&id);
+            messages.keys.remove(&id);
         }
         self.last = None;
     }
 
+    /// Of a message that needs room, other packets are to follow. Whether it is the only one.
+    pub(crate) fn expect_bytes(&mut self, len: u64) -> bool {
+        let messages = self.messages.or_default();
+        let first = messages.bytes == 0;
+        messages.bytes += len;
+        first
+    }
+
+    /// All packets of such a message have arrived. Whether it was the only one.
+    pub(crate) fn bytes_arrived(&mut self, len: u64) -> bool {
+        let Some(messages) = self.messages.get_mut() else { return false };
+        messages.bytes -= len;
+        messages.bytes == 0
+    }
+
+    /// The lengths of the messages that need room, and of which packets are missing.
+    pub(crate) fn expected_bytes(&self) -> u64 {
+        self.messages.get().map_or(0, |messages| messages.bytes)
+    }
+
     /// Whether a message has begun to arrive and is not complete.
     pub(crate) fn is_receiving(&self) -> bool {
-        self.messages.get().is_some_and(|messages| !messages.is_empty())
+        self.messages.get().is_some_and(|messages| !messages.keys.is_empty())
     }
 
     /// When an ACK has to leave.
@@ -250,7 +295,9 @@ impl Receiver {
         self.window.release_idle();
         self.paths.release_idle();
         self.nacks.release();
-        self.grant.release();
+        if self.crowd.get().is_some_and(|crowd| crowd.turn.is_none()) {
+            self.crowd.release();
+        }
         self.messages.release();
         self.order.release_idle();
     }

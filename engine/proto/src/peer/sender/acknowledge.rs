@@ -348,6 +348,9 @@ impl Sender {
         };
         let same_transmission =
             packet.path == nack.transmission.path && packet.seq.wire() == nack.transmission.seq;
+        if packet.state == SentState::Refused && same_transmission {
+            return self.take_call(now, nack);
+        }
         if packet.state != SentState::InFlight || !same_transmission {
             return NackOutcome::Unsolicited;
         }
@@ -388,6 +391,18 @@ impl Sender {
         // The delay is the peer's to choose, within reason: a forged one must not stall for long.
         let delay_ns = u64::from(nack.delay_ns).min(MAX_NOT_READY_NS);
         self.not_ready_until = self.not_ready_until.max(now.plus_nanos(delay_ns));
+    }
+
+    /// The receiver has room before the delay is over that it had named. Rule M7.
+    fn take_call(&mut self, now: Instant, nack: &Nack) -> NackOutcome {
+        if nack.reason != NackReason::ReceiverNotReady {
+            return NackOutcome::Unsolicited;
+        }
+        self.not_ready_until = self.not_ready_until.min(now.plus_nanos(nack.delay_ns.into()));
+        if self.not_ready_until <= now {
+            self.receiver_may_be_ready();
+        }
+        NackOutcome::Taken
     }
 
     /// Moves a packet in flight to the queue that goes with `state`. Returns its message.
