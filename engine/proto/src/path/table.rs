@@ -306,9 +306,12 @@ impl PathTable {
         self.good = self.count - bad as u16;
     }
 
-    /// Whether so many paths look bad at once that it is the peer, or an incast: rule P6.
-    pub(crate) fn most_look_bad(&self) -> bool {
-        self.count > 1 && self.good * 2 < self.count
+    /// Whether so many paths are under suspicion at once that it may be the peer, or an incast: more
+    /// than are trusted. Those that are known to be bad have no part in it. Rule P6.
+    pub(crate) fn most_are_suspects(&self) -> bool {
+        let paths = self.paths.iter().take(usize::from(self.count));
+        let suspects = paths.filter(|path| path.state == PathState::Suspect).count();
+        self.count > 1 && suspects > usize::from(self.good)
     }
 
     /// Gives the memory back. Nothing may be in flight.

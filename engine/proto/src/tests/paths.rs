@@ -258,3 +258,23 @@ fn pair_with_dead_paths(seed: u64) -> (Pair, std::string::String) {
     let dead = std::format!("{count} paths, dead: {:?}", pair.link.black_holes);
     (pair, dead)
 }
+
+/// Rules P4 and P6: that most paths look bad at once is put down to the peer, once. If they really are
+/// dead, they are left like any other.
+#[test]
+fn most_paths_dead_are_left_for_the_living_ones() {
+    for dead in [9, 12, 15] {
+        let mut pair = Pair::plain();
+        transfer(&mut pair, 5);
+        pair.link.black_holes.extend((0..dead).map(|path| (A, path)));
+        transfer(&mut pair, 20);
+        pair.run_for(Duration::from_millis(5));
+        let found = (0..16).filter(|&path| state(&pair, path) == PathState::Bad);
+        assert!(found.eq(0..dead), "with {dead} dead");
+        let before = pair.a.endpoint.stats();
+        transfer(&mut pair, 20);
+        let after = pair.a.endpoint.stats();
+        assert_eq!(after.retransmissions, before.retransmissions, "with {dead} dead");
+        assert_eq!(after.rtos, 0, "with {dead} dead");
+    }
+}

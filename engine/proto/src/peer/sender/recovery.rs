@@ -22,6 +22,8 @@ pub(super) struct Recovery {
     pub delivered_until: Instant,
     /// Since when something has been waiting for an answer.
     pub waiting_since: Instant,
+    /// Until then no path is absolved again. Rule P6.
+    pub absolved_until: Instant,
     /// Nobody answers, and the oldest packet has been sent again because of it.
     pub tail_probed: bool,
     /// The transmission that the tail probe repeated: whose fault was it?
@@ -63,6 +65,7 @@ impl Recovery {
             rto_at: Instant::NEVER,
             delivered_until: Instant::ZERO,
             waiting_since: Instant::NEVER,
+            absolved_until: Instant::ZERO,
             tail_probed: false,
             tail: None,
             backoff: 0,

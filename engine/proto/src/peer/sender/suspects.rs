@@ -32,7 +32,10 @@ impl Sender {
         while let Some(path) = timed_out.pop_first() {
             self.suspect_path(now, peer, path, shared);
         }
-        if self.paths.most_look_bad() {
+        if self.paths.most_are_suspects() && now >= self.recovery.absolved_until {
+            // They have until then to show that they live, or it was the paths after all.
+            let rto_ns = self.rtt.rto_ns(shared.times.ack_delay_ns, shared.times.min_rto_ns);
+            self.recovery.absolved_until = now.plus_nanos(ABSOLVED_RTOS * rto_ns);
             self.absolve_paths(peer, shared);
             let bytes = self.in_flight_bytes;
             self.pace.on_loss(now, bytes.max(1), bytes, &shared.config);
@@ -42,7 +45,8 @@ impl Sender {
     /// It was not the paths.
     fn absolve_paths(&mut self, peer: PeerId, shared: &mut Shared) {
         let mut absolved = Set256::default();
-        for (id, path) in self.paths.iter_mut().filter(|(_, path)| !path.is_good()) {
+        let suspects = self.paths.iter_mut().filter(|(_, path)| path.state() == PathState::Suspect);
+        for (id, path) in suspects {
             path.make_good();
             absolved.insert(id);
         }
@@ -111,3 +115,7 @@ impl Sender {
         self.recovery.path_at
     }
 }
+
+/// Paths that time out again before so many RTOs are over are not absolved another time. A peer that was
+/// away for a moment, or an incast, is over by then; dead paths have timed out again several times.
+const ABSOLVED_RTOS: u64 = 8;
