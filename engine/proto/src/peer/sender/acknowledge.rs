@@ -1,39 +1,28 @@
-//! What comes back: ACKs and NACKs.
+//! What comes back: ACKs.
 //!
 //! Everything in an ACK is checked against what was sent before any of it is believed (rule A5).
 //! Then, in this order: arrivals leave the window, paths learn how far they got, gaps on paths
 //! become losses, and congestion control hears of it all once.
 
 use super::{Sender, wire_bytes};
-use crate::boundary::Event;
 use crate::cc::AckSample;
 use crate::config::Config;
 use crate::drop_reason::DropReason;
-use crate::ids::{PathId, PeerId};
-use crate::path::{Path, probe_timeout_ns};
+use crate::ids::PeerId;
+use crate::path::probe_timeout_ns;
 use crate::psn::{PathSeq, Psn};
-use crate::send_window::{SendWindow, SentState};
-use crate::set256::Set256;
+use crate::send_window::SentState;
 use crate::shared::Shared;
 use crate::time::Instant;
 use crate::times::Times;
-use crate::wire::{AckPath, AckView, MAX_ACK_PATHS, Nack, NackReason, Transmission};
-
-/// What a NACK brought about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NackOutcome {
-    /// The packet waits, or is to be sent again.
-    Taken,
-    /// It is not about anything in flight.
-    Unsolicited,
-}
+use crate::wire::{AckView, MAX_ACK_PATHS, Transmission};
 
 /// An ACK whose numbers have been put back to full length and checked.
-struct Checked {
+pub(super) struct Checked {
     cumulative: Psn,
-    trigger_seq: PathSeq,
+    pub(super) trigger_seq: PathSeq,
     /// Of the path reports, in their order.
-    path_seqs: [PathSeq; MAX_ACK_PATHS],
+    pub(super) path_seqs: [PathSeq; MAX_ACK_PATHS],
 }
 
 /// What the packets that an ACK reported add up to.
@@ -182,126 +171,6 @@ impl Sender {
         Some(sample)
     }
 
-    /// Each reported path learns how far it got. Returns whether a packet was marked.
-    fn take_paths(
-        &mut self,
-        now: Instant,
-        peer: PeerId,
-        ack: AckView<'_>,
-        checked: &Checked,
-        shared: &mut Shared,
-    ) -> bool {
-        let mut marked = false;
-        let mut trigger_told = false;
-        let trigger = ack.trigger().path;
-        let fair_ns = self.rtt.srtt_ns().max(LATE_RTTS * self.rtt.min_ns());
-        for (report, &seq) in ack.paths().zip(&checked.path_seqs) {
-            trigger_told |= report.highest.path == trigger;
-            marked |= report.ce_packets > 0;
-            self.take_path(now, peer, &report, (seq, fair_ns), shared);
-        }
-        if !trigger_told
-            && let Some(path) = self.paths.get_mut(trigger)
-            && note_arrival(path, trigger, checked.trigger_seq, &self.window, &mut self.overtaken)
-        {
-            self.path_answered(now, peer, trigger, shared);
-        }
-        self.take_duplicates(ack, shared);
-        marked
-    }
-
-    /// What an ACK says of one path. If it brought nothing late and nothing marked, it is free.
-    #[inline]
-    fn take_path(
-        &mut self,
-        now: Instant,
-        peer: PeerId,
-        report: &AckPath,
-        (seq, fair_ns): (PathSeq, u64),
-        shared: &mut Shared,
-    ) {
-        let (id, marked) = (report.highest.path, report.ce_packets > 0);
-        let Some(path) = self.paths.get_mut(id) else { return };
-        let is_answer = note_arrival(path, id, seq, &self.window, &mut self.overtaken);
-        let age_ns = now.nanos_since(core::mem::replace(&mut path.left_at, Instant::NEVER));
-        if !marked && age_ns <= fair_ns && path.rtt.has_sample() {
-            self.sprayer.on_clean(id);
-        } else {
-            self.judge_path(now, id, marked, (age_ns, fair_ns), shared);
-        }
-        if is_answer {
-            self.path_answered(now, peer, id, shared);
-        }
-    }
-
-    /// A path that brought something late or marked skips turns. Rule P1.
-    fn judge_path(
-        &mut self,
-        now: Instant,
-        id: u8,
-        marked: bool,
-        (age_ns, fair_ns): (u64, u64),
-        shared: &Shared,
-    ) {
-        let Some(path) = self.paths.get_mut(id) else { return };
-        if !path.rtt.has_sample() && age_ns > 0 {
-            // Too much by what the ACK waited for, and far better than to take the peer's average.
-            path.rtt.update(now, age_ns);
-        }
-        let config = &shared.config.path;
-        let turn_ns = (self.rtt.min_ns() / TURNS_PER_RTT).max(1);
-        let late = age_ns.saturating_sub(fair_ns) / turn_ns;
-        let late = late.min(config.max_penalty.into()) as u8;
-        let mark = if marked { config.ce_penalty } else { 0 };
-        path.add_penalty(config, late.saturating_add(mark));
-        if late == 0 && !marked {
-            self.sprayer.on_clean(id);
-        }
-    }
-
-    /// The path has answered the question whether it lives. Rule P4.
-    #[cold]
-    fn path_answered(&mut self, now: Instant, peer: PeerId, id: u8, shared: &mut Shared) {
-        let Some(path) = self.paths.get_mut(id) else { return };
-        let changed = path.on_answer(now, &shared.config.path);
-        let (timer, state) = (path.timer(), path.state());
-        self.recovery.watch(timer);
-        if changed {
-            self.path_changed(peer, id, state, shared);
-        }
-    }
-
-    pub(super) fn path_changed(
-        &mut self,
-        peer: PeerId,
-        id: u8,
-        state: crate::path::PathState,
-        shared: &mut Shared,
-    ) {
-        self.paths.recount();
-        if let Some(path) = self.paths.get(id) {
-            self.recovery.watch(path.timer());
-        }
-        shared.events.push_back(Event::PathChanged { peer, path: PathId(id), state });
-    }
-
-    /// The peer had some packets already when they came again. Rule L3: the path on which the first
-    /// transmission was given up reorders more than was thought.
-    fn take_duplicates(&mut self, ack: AckView<'_>, shared: &mut Shared) {
-        let more = ack.duplicates().wrapping_sub(self.reported_duplicates);
-        // A late ACK shows an older count; forward is the shorter way round.
-        if more == 0 || more > u16::MAX / 2 {
-            return;
-        }
-        self.reported_duplicates = ack.duplicates();
-        self.spurious += u64::from(more);
-        shared.stats.spurious_retransmissions += u64::from(more);
-        let psn = Psn::reconstruct(ack.duplicate(), self.window.unacknowledged());
-        if let Some(path) = self.recovery.retransmitted_from(psn) {
-            self.paths.open(path, &shared.config).reorder.on_duplicate();
-        }
-    }
-
     /// Rule C4: losses count as congestion where the path was congested, once per round trip.
     pub(super) fn react_to_loss(&mut self, now: Instant, congested_bytes: u64, config: &Config) {
         if congested_bytes > 0 {
@@ -334,77 +203,6 @@ impl Sender {
         );
     }
 
-    /// Takes a NACK in.
-    pub(crate) fn on_nack(
-        &mut self,
-        now: Instant,
-        peer: PeerId,
-        nack: &Nack,
-        shared: &mut Shared,
-    ) -> NackOutcome {
-        let psn = Psn::reconstruct(nack.psn, self.window.unacknowledged());
-        let Some(&packet) = self.window.get(psn) else {
-            return NackOutcome::Unsolicited;
-        };
-        let same_transmission =
-            packet.path == nack.transmission.path && packet.seq.wire() == nack.transmission.seq;
-        if packet.state == SentState::Refused && same_transmission {
-            return self.take_call(now, nack);
-        }
-        if packet.state != SentState::InFlight || !same_transmission {
-            return NackOutcome::Unsolicited;
-        }
-        let is_request = shared.messages[packet.message as usize].op.is_request();
-        if matches!(nack.reason, NackReason::Refused(_)) && !is_request {
-            return NackOutcome::Unsolicited;
-        }
-        shared.stats.nacks_received += 1;
-        self.heard(now, peer, shared);
-        // A NACK has no number, so it may only lower the credit; the next ACK sets it right.
-        self.credit = self.credit.min(Psn::reconstruct(nack.credit, self.window.next_psn()));
-        match nack.reason {
-            NackReason::ReceiverNotReady => self.refuse(now, psn, nack, shared),
-            NackReason::Refused(refusal) => {
-                // Its PSN is sent again, without what was refused. Rule T5.
-                let message = self.take_out_of_flight(psn, SentState::Lost, shared);
-                self.stop_transfer(message, refusal, shared);
-            }
-            NackReason::Trimmed => {
-                let penalty = shared.config.path.nack_penalty;
-                let path = self.paths.open(packet.path, &shared.config);
-                path.add_penalty(&shared.config.path, penalty);
-                self.take_out_of_flight(psn, SentState::Lost, shared);
-                // Rule C7: where the receiver has taken credit back, it sees to the congestion.
-                if self.credit >= self.window.next_psn() {
-                    self.pace.on_nack(now, wire_bytes(packet.len), &shared.config);
-                }
-            }
-        }
-        NackOutcome::Taken
-    }
-
-    /// The receiver has no room for this message now: set it aside. Rule M4.
-    fn refuse(&mut self, now: Instant, psn: Psn, nack: &Nack, shared: &mut Shared) {
-        let message = self.take_out_of_flight(psn, SentState::Refused, shared);
-        self.queue.park(message);
-        self.transfers.park(message);
-        // The delay is the peer's to choose, within reason: a forged one must not stall for long.
-        let delay_ns = u64::from(nack.delay_ns).min(MAX_NOT_READY_NS);
-        self.not_ready_until = self.not_ready_until.max(now.plus_nanos(delay_ns));
-    }
-
-    /// The receiver has room before the delay is over that it had named. Rule M7.
-    fn take_call(&mut self, now: Instant, nack: &Nack) -> NackOutcome {
-        if nack.reason != NackReason::ReceiverNotReady {
-            return NackOutcome::Unsolicited;
-        }
-        self.not_ready_until = self.not_ready_until.min(now.plus_nanos(nack.delay_ns.into()));
-        if self.not_ready_until <= now {
-            self.receiver_may_be_ready();
-        }
-        NackOutcome::Taken
-    }
-
     /// Moves a packet in flight to the queue that goes with `state`. Returns its message.
     pub(super) fn take_out_of_flight(
         &mut self,
@@ -428,40 +226,11 @@ impl Sender {
     }
 }
 
-/// Notes how far a path got, and whether something sent on it before has been overtaken. Returns
-/// whether that answers a question put to the path.
-#[inline]
-fn note_arrival(
-    path: &mut Path,
-    id: u8,
-    seq: PathSeq,
-    window: &SendWindow,
-    overtaken: &mut Set256,
-) -> bool {
-    let is_answer = path.on_arrived(seq);
-    // What was sent before it on this path has arrived, too, or has been overtaken.
-    if window.seq_of_first(&path.in_flight).is_some_and(|first| first < path.arrived_end) {
-        overtaken.insert(id);
-    }
-    is_answer
-}
-
 /// Whether `number` comes after `reference`, around the wrap.
 fn is_newer(number: u32, reference: u32) -> bool {
     let ahead = number.wrapping_sub(reference);
     ahead != 0 && ahead <= u32::MAX / 2
 }
 
-/// A packet is late from this many undisturbed round trips on, or from the average of its peer, if
-/// that is more. Below, queues are as long as congestion control wants them: a slower path fills its
-/// own just as well, and would stand idle if it were left for that.
-const LATE_RTTS: u64 = 2;
-/// How many turns a path skips per undisturbed round trip that its packet was late: a queue as long
-/// as that takes a round trip to drain, in which all paths together get a window of packets.
-const TURNS_PER_RTT: u64 = 8;
-
 /// A round trip beyond this is a damaged or ancient timestamp: peers are dead long before.
 const MAX_RTT_NS: u64 = 2_000_000_000;
-
-/// Most a receiver can make a sender wait at a time.
-const MAX_NOT_READY_NS: u64 = 1_000_000_000;

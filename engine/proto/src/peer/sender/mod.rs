@@ -3,7 +3,9 @@
 //! | file | what it does |
 //! |---|---|
 //! | `transmit` | the next packet: lost ones first, then new ones, as the windows allow |
-//! | `acknowledge` | ACKs and NACKs come in |
+//! | `acknowledge` | ACKs come in: what has arrived, and how long it took |
+//! | `path_reports` | what they tell of paths |
+//! | `refusals` | NACKs come in: what the receiver has no room for |
 //! | `gaps` | packets that later ones on their path have overtaken |
 //! | `pace` | how fast to send |
 //! | `reports` | delivery reports and other answers, expected and owed |
@@ -16,7 +18,9 @@ mod acknowledge;
 mod gaps;
 mod overdue;
 mod pace;
+mod path_reports;
 mod recovery;
+mod refusals;
 mod reports;
 mod suspects;
 mod transfers;
@@ -35,8 +39,8 @@ use crate::time::Instant;
 use crate::times::Times;
 use crate::wire::DATA_HEADER_BYTES;
 
-pub(crate) use acknowledge::NackOutcome;
 pub(crate) use overdue::TimerOutcome;
+pub(crate) use refusals::NackOutcome;
 pub(crate) use transmit::DataPacket;
 
 use pace::Pace;

@@ -87,20 +87,6 @@ impl Sender {
         TimerOutcome::Alive
     }
 
-    /// Tries again what the receiver had refused. Rule M4.
-    pub(super) fn receiver_may_be_ready(&mut self) {
-        self.not_ready_until = Instant::ZERO;
-        while let Some(psn) = self.refused.first() {
-            self.window.unlink(&mut self.refused, psn);
-            if let Some(record) = self.window.get_mut(psn) {
-                record.state = SentState::Lost;
-            }
-            self.window.append(&mut self.lost, psn);
-        }
-        self.queue.unpark();
-        self.transfers.unpark();
-    }
-
     fn on_loss_timer(&mut self, now: Instant, peer: PeerId, shared: &mut Shared) -> TimerOutcome {
         if self.is_dead(now, shared) {
             return TimerOutcome::Dead;
