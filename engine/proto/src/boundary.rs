@@ -202,6 +202,21 @@ pub enum Event {
         /// How it ended.
         result: Result<(), RecvFailure>,
     },
+    /// The same of a receive for tagged messages.
+    TaggedCompleted {
+        /// The operation.
+        token: Token,
+        /// Whose message it was.
+        peer: PeerId,
+        /// Its tag.
+        tag: u64,
+        /// What was sent along with it.
+        immediate: Option<u64>,
+        /// Bytes placed in the buffer.
+        len: u64,
+        /// How it ended.
+        result: Result<(), RecvFailure>,
+    },
     /// A posted receive was taken back by [`cancel_recv`](crate::Endpoint::cancel_recv).
     RecvCancelled {
         /// The operation.
@@ -293,12 +308,18 @@ pub enum SendFailure {
     /// Some of the message had left: it may have been delivered, or not.
     #[error("outcome unknown, the message may have been delivered: {0}")]
     Unknown(PeerFailure),
+    /// The receive that it was matched with is shorter. Of a message that was announced, nothing was
+    /// moved; of others the front was. Only told of messages that were announced, or whose
+    /// completion was to wait for their delivery.
+    #[error("the receive that it was matched with is too short; post a longer one there")]
+    Truncated,
 }
 
 /// How a receive failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecvFailure {
-    /// The message was longer than the buffer; the buffer holds its front.
+    /// The message was longer than the buffer; the buffer holds its front, or nothing of one that
+    /// was announced.
     #[error("the message has {message_len} bytes, more than the buffer holds; post a larger one")]
     Truncated {
         /// The whole message, in bytes.
@@ -308,4 +329,21 @@ pub enum RecvFailure {
     /// undefined.
     #[error("the message did not arrive whole: {0}")]
     Aborted(PeerFailure),
+    /// The sender took the message back when it had been announced and not been pulled. The buffer's
+    /// contents are undefined.
+    #[error("the sender has taken the message back")]
+    Withdrawn,
+}
+
+/// A tagged message that waits for a receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peeked {
+    /// Whose it is.
+    pub peer: PeerId,
+    /// Its tag.
+    pub tag: u64,
+    /// What was sent along with it.
+    pub immediate: Option<u64>,
+    /// Its length, in bytes.
+    pub len: u64,
 }

@@ -44,6 +44,9 @@ pub enum RecvError {
         /// The configured limit.
         limit: u32,
     },
+    /// It is for messages of a peer that was never added, or was removed.
+    #[error("there is no such peer to receive from; add it first")]
+    UnknownPeer,
 }
 
 /// Why a peer was not added.

@@ -71,3 +71,29 @@ pub enum CompletionLevel {
     /// The peer reports the message placed in the receiver's buffer and visible there.
     Delivered,
 }
+
+/// Which tagged messages a receive is for. A tag is 64 bits of the user's choosing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TagFilter {
+    pub(crate) tag: u64,
+    pub(crate) mask: u64,
+    pub(crate) peer: Option<PeerId>,
+}
+
+impl TagFilter {
+    /// Messages whose tag is `tag` in those bits that are set in `mask`, from `peer`, or from
+    /// whoever it is.
+    pub const fn new(tag: u64, mask: u64, peer: Option<PeerId>) -> Self {
+        Self { tag: tag & mask, mask, peer }
+    }
+
+    /// Messages with this very tag, from anybody.
+    pub const fn exact(tag: u64) -> Self {
+        Self::new(tag, u64::MAX, None)
+    }
+
+    /// Whether a message of this peer's with this tag is one of them.
+    pub fn takes(&self, peer: PeerId, tag: u64) -> bool {
+        tag & self.mask == self.tag && self.peer.is_none_or(|it| it == peer)
+    }
+}

@@ -57,13 +57,15 @@ mod times;
 
 pub use boundary::{
     Atomic, BounceCopy, Destination, Disposition, Event, Handled, HeaderBuffer, Inbound, InboundId,
-    PeerFailure, Placement, RecvFailure, Reply, SendFailure, Transmit,
+    Peeked, PeerFailure, Placement, RecvFailure, Reply, SendFailure, Transmit,
 };
 pub use config::{AckConfig, Config, ConfigError, LossConfig, PathConfig, SprayPolicy};
 pub use drop_reason::DropReason;
-pub use endpoint::{Endpoint, RecvRequest, SendRequest};
+pub use endpoint::{Endpoint, RecvRequest, SendRequest, TaggedRecv, TaggedSend};
 pub use error::{AddPeerError, RecvError, RegisterError, SendError, TransferError};
-pub use ids::{BounceId, BufferId, BufferRange, CompletionLevel, PathId, PeerId, Service, Token};
+pub use ids::{
+    BounceId, BufferId, BufferRange, CompletionLevel, PathId, PeerId, Service, TagFilter, Token,
+};
 pub use path::PathState;
 pub use region::{Access, Refusal, RegionAddress, RegionRequest};
 pub use stats::{EndpointStats, PathStats, PeerStats};

@@ -11,7 +11,7 @@ use crate::boundary::{Event, PeerFailure, SendFailure};
 use crate::config::Config;
 use crate::drop_reason::DropReason;
 use crate::ids::PeerId;
-use crate::message::{NO_SIDE, Operation, OutMessage, Side};
+use crate::message::{Envelope, NO_SIDE, Operation, OutMessage, Side};
 use crate::region::Regions;
 use crate::stats::EndpointStats;
 use crate::times::Times;
@@ -37,6 +37,8 @@ pub(crate) struct Shared {
     pub abandoned: Vec<(PeerId, u32)>,
     /// Operations of peers that are being carried out or answered.
     pub served: u32,
+    /// What tagged messages that have arrived say of themselves.
+    pub envelopes: Slab<Envelope>,
 }
 
 impl Shared {
@@ -53,6 +55,7 @@ impl Shared {
             operations: Slab::new(),
             abandoned: Vec::new(),
             served: 0,
+            envelopes: Slab::new(),
         }
     }
 
@@ -90,6 +93,7 @@ impl Shared {
         if side != NO_SIDE {
             return self.end_side(&message, result);
         }
+        let result = result.and_then(|()| message.truncated());
         if let Some(token) = token {
             self.pending_sends -= 1;
             self.events.push_back(Event::SendCompleted { token, peer, result });

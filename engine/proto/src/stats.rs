@@ -39,6 +39,8 @@ pub struct EndpointStats {
     pub messages_received: u64,
     /// Messages that arrived before their receive was posted.
     pub unexpected_messages: u64,
+    /// Tagged messages of this side's that were announced, and that their receivers have asked for.
+    pub messages_pulled: u64,
     /// One-sided operations of this side's that have succeeded.
     pub transfers_completed: u64,
     /// Transfers of peers' that were written here, whole.

@@ -116,6 +116,23 @@ pub struct Received {
     pub service: Service,
     /// Bytes in the buffer.
     pub len: usize,
+    /// Its tag, if it has one.
+    pub tag: Option<u64>,
+    /// What was sent along with it.
+    pub immediate: Option<u64>,
+}
+
+/// A tagged message that waits for its receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peeked {
+    /// From whom.
+    pub peer: Peer,
+    /// Its tag.
+    pub tag: u64,
+    /// What was sent along with it.
+    pub immediate: Option<u64>,
+    /// Its length, in bytes: what a receive for it needs.
+    pub len: u64,
 }
 
 /// How a send failed.
@@ -128,6 +145,10 @@ pub enum SendFailure {
     /// Some of the message had left: it may have been delivered, or not.
     #[error("outcome unknown, the message may have been delivered: {0}")]
     Unknown(PeerFailure),
+    /// The receive that it was matched with is shorter than the message. Told of messages that ask for
+    /// delivery, of which the front was placed, and of long ones with a tag, of which nothing was.
+    #[error("the receive that it was matched with is too short; post a longer one there")]
+    Truncated,
     /// It was not taken for sending.
     #[error("refused: {0}")]
     Refused(#[from] SendError),
@@ -137,7 +158,8 @@ pub enum SendFailure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecvFailure {
-    /// The message was longer than the buffer, which holds its front.
+    /// The message was longer than the buffer, which holds its front, or nothing of a long one with a
+    /// tag.
     #[error("the message has {message_bytes} bytes, more than the buffer; post a larger one")]
     Truncated {
         /// What is in the buffer.
@@ -153,6 +175,13 @@ pub enum RecvFailure {
         peer: Peer,
         /// What became of it.
         reason: PeerFailure,
+    },
+    /// The sender took the message back before it had been pulled; the buffer's contents are
+    /// undefined.
+    #[error("the sender has taken the message back")]
+    Withdrawn {
+        /// The sender.
+        peer: Peer,
     },
     /// It was taken back with [`Engine::cancel_recv`](crate::Engine::cancel_recv).
     #[error("cancelled")]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use usrd_device::DeviceError;
-use usrd_proto::{AddPeerError, ConfigError};
+use usrd_proto::{AddPeerError, ConfigError, Service};
 
 /// Why an engine could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -145,6 +145,15 @@ pub enum SubmitError {
     /// UD has nobody who could report.
     #[error("UD messages cannot ask for delivery reports; use srd or rd")]
     NoReport,
+    /// Tagged messages have a service of their own.
+    #[error("a message with a tag is sent as srd, not as {service}; leave the service out")]
+    TaggedService {
+        /// What was asked for.
+        service: Service,
+    },
+    /// A message without a tag has no room for an immediate.
+    #[error("an immediate needs a tag; give the message one, or put it in front of the data")]
+    ImmediateWithoutTag,
     /// The engine is shut down or shutting down, or its device failed.
     #[error("the engine is closed")]
     Closed,

@@ -20,6 +20,12 @@
 //! * A registered buffer belongs to the engine until its deregistration hands it back; raw memory
 //!   that was registered is the caller's, under the rules of [`Engine::register_raw`].
 //!
+//! # Tags
+//! A message can have a tag ([`SendOptions::tag`]), and a receive can ask for one
+//! ([`RecvOptions::tag`]) or for several at once, by a mask and a sender ([`Tags`]). Messages of one
+//! peer are matched in the order of their submission. Long ones stay at their sender until they are
+//! matched, and then go straight into the receive's buffer. [`Engine::peek`] tells what waits.
+//!
 //! # Memory of peers
 //! [`Engine::register`] makes a buffer a [`Region`], whose [`RemoteRegion`] handle is sent to peers
 //! in any way. They [`write`](Engine::write) to it, [`read`](Engine::read) from it, or use atomics
@@ -57,7 +63,7 @@ mod waiters;
 
 pub use builder::Builder;
 pub use completion::{
-    Completion, Received, RecvCompletion, RecvFailure, SendCompletion, SendFailure,
+    Completion, Peeked, Received, RecvCompletion, RecvFailure, SendCompletion, SendFailure,
 };
 pub use driver::{Driver, Turn};
 pub use engine::{CopyError, Engine};
@@ -65,7 +71,7 @@ pub use error::{
     BuildError, CommandError, ConnectError, PinError, RegisterError, Rejected, SubmitError,
 };
 pub use event::Event;
-pub use options::SendOptions;
+pub use options::{RecvOptions, SendOptions, Tags};
 pub use peer::Peer;
 pub use region::{BadRemoteRegion, Region, RegionOptions, RemoteRegion, Unregistered};
 pub use stats::{DriverStats, EngineInfo, EngineStats, PeerSnapshot, ShutdownReport};

@@ -9,17 +9,17 @@ use usrd_proto::{AtomicOp, Block, PeerFailure, RegionAddress};
 
 use crate::memory::Memory;
 use crate::{
-    CommandError, Completion, ConnectError, CopyError, EngineStats, NotRegistered, Peer,
-    PeerSnapshot, PinError, RecvCompletion, RecvFailure, Region, RegionCompletion, RegionOptions,
-    RegisterError, SendCompletion, SendFailure, SendOptions, ShutdownReport, TransferCompletion,
-    TransferFailure, TransferOptions,
+    CommandError, Completion, ConnectError, CopyError, EngineStats, NotRegistered, Peeked, Peer,
+    PeerSnapshot, PinError, RecvCompletion, RecvFailure, RecvOptions, Region, RegionCompletion,
+    RegionOptions, RegisterError, SendCompletion, SendFailure, SendOptions, ShutdownReport, Tags,
+    TransferCompletion, TransferFailure, TransferOptions,
 };
 
 /// An operation, on its way to the driver.
 #[derive(Debug)]
 pub(crate) enum Submission {
     Send { peer: Peer, data: Bytes, options: SendOptions },
-    Recv { buffer: BytesMut, context: u64 },
+    Recv { buffer: BytesMut, options: RecvOptions },
     Transfer(Transfer),
     Deregister { region: Region, context: u64 },
 }
@@ -51,8 +51,8 @@ impl Submission {
                 peer,
                 result: Err(SendFailure::NotSent(PeerFailure::Closed)),
             }),
-            Self::Recv { buffer, context } => Completion::Recv(RecvCompletion {
-                context,
+            Self::Recv { buffer, options } => Completion::Recv(RecvCompletion {
+                context: options.context,
                 buffer,
                 result: Err(RecvFailure::Closed),
             }),
@@ -80,6 +80,7 @@ pub(crate) enum Command {
     Connect(Address, Answer<Result<Peer, ConnectError>>),
     Disconnect(Peer, Answer<Result<(), CommandError>>),
     CancelRecv(u64),
+    Peek(Tags, Answer<Option<Peeked>>),
     Stats(Answer<EngineStats>),
     Peers(Answer<Vec<Peer>>),
     PeerStats(Peer, Answer<Result<PeerSnapshot, CommandError>>),

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use usrd_proto::wire::{DATA_HEADER_BYTES, MAX_HEADER_BYTES, Packet, origin_locator};
 use usrd_proto::{
     BufferId, BufferRange, Config, Disposition, Endpoint, EndpointStats, Event, HeaderBuffer,
-    Inbound, InboundId, Instant, PeerId, RecvFailure, RecvRequest, SendRequest, Service, Token,
-    Transmit,
+    Inbound, InboundId, Instant, PeerId, RecvFailure, RecvRequest, SendRequest, Service, TagFilter,
+    TaggedRecv, TaggedSend, Token, Transmit,
 };
 
 use super::memory::{Memory, Place};
@@ -119,6 +119,38 @@ impl Node {
         let request = RecvRequest { token: Token(token), buffer, len: len as u64 };
         if self.endpoint.post_recv(now, request).is_ok() {
             self.memory.post(buffer.0, len);
+        }
+    }
+
+    /// Submits a message with a tag to the other endpoint.
+    pub(crate) fn send_tagged(
+        &mut self,
+        now: Instant,
+        how: How,
+        (token, tag): (u64, u64),
+        bytes: Vec<u8>,
+    ) {
+        let Some(peer) = self.peer(now) else { return };
+        let len = bytes.len() as u64;
+        let request = TaggedSend {
+            token: Token(token),
+            range: BufferRange { buffer: BufferId(token as u32), offset: 0, len },
+            level: how.level(),
+            tag,
+            immediate: len.is_multiple_of(2).then_some(token),
+        };
+        if self.endpoint.send_tagged(now, peer, request).is_ok() {
+            self.sent.insert(token, Sent { bytes });
+        }
+    }
+
+    pub(crate) fn post_tagged(&mut self, now: Instant, token: u64, len: usize, filter: TagFilter) {
+        let buffer = BufferId(token as u32);
+        let request = TaggedRecv { token: Token(token), buffer, len: len as u64, filter };
+        // The message may be here already.
+        self.memory.post(buffer.0, len);
+        if self.endpoint.post_tagged(now, request).is_err() {
+            self.memory.take(buffer.0);
         }
     }
 
@@ -300,6 +332,9 @@ impl Node {
                 Event::RecvCompleted { token, peer, service, len, result } => {
                     self.take_received(token, peer, service, len, result);
                 }
+                Event::TaggedCompleted { token, peer, len, result, .. } => {
+                    self.take_received(token, peer, Service::Srd, len, result);
+                }
                 Event::RecvCancelled { token } => {
                     self.memory.take(token.0 as u32);
                 }
@@ -334,11 +369,12 @@ impl Node {
         let whole_len = match result {
             Ok(()) => len,
             Err(RecvFailure::Truncated { message_len }) => {
-                assert_eq!(len, area.bytes.len() as u64, "a full buffer");
+                // Of a message that was announced nothing was moved.
+                assert!(len == 0 || len == area.bytes.len() as u64, "a full buffer");
                 assert!(message_len > len, "more than fits");
                 message_len
             }
-            Err(RecvFailure::Aborted(_)) => return,
+            Err(RecvFailure::Aborted(_) | RecvFailure::Withdrawn) => return,
         };
         area.bytes.truncate(len as usize);
         let from_other = Some(peer) == self.other;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use usrd_proto::wire::Packet;
-use usrd_proto::{Config, Instant, LossConfig, Service};
+use usrd_proto::{Config, Instant, LossConfig, Service, TagFilter};
 
 use super::forge::Seen;
 use super::node::{Node, Received, pick};
@@ -69,6 +69,11 @@ impl World {
                     self.node(side).operate(now, there, how, (token, len.into()));
                 }
             }
+            Op::Send { side, how, len } if self.one_sided && len % 4 == 2 => {
+                let (tag, len) = (u64::from(len / 4) % 3, usize::from(len) % MAX_MESSAGE_BYTES);
+                let (token, bytes) = self.message(side.other(), Service::Srd, len);
+                self.node(side).send_tagged(now, how, (token, tag), bytes);
+            }
             Op::Send { side, how, len } => {
                 let len = usize::from(len) % MAX_MESSAGE_BYTES;
                 let (token, bytes) = self.message(side.other(), how.service(), len);
@@ -83,8 +88,11 @@ impl World {
                 if self.one_sided {
                     self.node(side).register(token, REGION_BYTES);
                 }
-                let token = self.token();
-                self.node(side).post(now, token, usize::from(len) % MAX_MESSAGE_BYTES);
+                let (token, room) = (self.token(), usize::from(len) % MAX_MESSAGE_BYTES);
+                match self.one_sided && len % 4 == 2 {
+                    true => self.node(side).post_tagged(now, token, room, some_tags(len)),
+                    false => self.node(side).post(now, token, room),
+                }
             }
             Op::Cancel { side, which } if self.one_sided && which % 2 == 1 => {
                 self.node(side).revoke(now);
@@ -180,6 +188,9 @@ impl World {
                     let (now, token) = (self.now, self.token());
                     self.node(side).post(now, token, MAX_MESSAGE_BYTES);
                 }
+                if !self.hostile {
+                    self.receive_tagged(side);
+                }
                 self.perform(Op::DeliverAll { to: side });
             }
             let quiet = self.to_a.flights.is_empty() && self.to_b.flights.is_empty();
@@ -196,6 +207,15 @@ impl World {
         }
         let pending = (self.a.endpoint.pending_sends(), self.b.endpoint.pending_sends());
         assert!(self.hostile, "{pending:?} messages never complete");
+    }
+
+    /// Posts a receive for what waits for one.
+    fn receive_tagged(&mut self, side: Side) {
+        let (now, token, any) = (self.now, self.token(), TagFilter::new(0, 0, None));
+        let node = self.node(side);
+        if node.endpoint.peek_tagged(&any).is_some() {
+            node.post_tagged(now, token, MAX_MESSAGE_BYTES, any);
+        }
     }
 
     /// Both drivers take a turn.
@@ -322,6 +342,12 @@ fn config(seed: u64, choices: u8) -> Config {
         loss: LossConfig { peer_dead_after: Duration::from_millis(500), ..LossConfig::default() },
         ..Config::default()
     }
+}
+
+/// Receives for one tag, for several, and for all.
+fn some_tags(choice: u16) -> TagFilter {
+    let (tag, mask) = (u64::from(choice / 4) % 3, [u64::MAX, u64::MAX, 1, 0]);
+    TagFilter::new(tag, mask[usize::from(choice / 16) % 4], None)
 }
 
 /// Contents that tell which message they are of: its token, then bytes that depend on it.

@@ -219,6 +219,7 @@ impl<T: Transport> Host<T> {
                 }
                 CoreEvent::BounceFreed { bounce } => self.bounces.free(bounce.0),
                 CoreEvent::TransferCompleted { .. }
+                | CoreEvent::TaggedCompleted { .. }
                 | CoreEvent::Notified { .. }
                 | CoreEvent::ListArrived { .. }
                 | CoreEvent::RegionReleased { .. } => {

@@ -43,7 +43,10 @@ impl Endpoint {
         self.end_if_arrived(index, key, data);
         Ok(Disposition::Place(Placement {
             message: InboundId::message(key),
-            destination: Destination::Memory(piece.local.buffer),
+            destination: match self.shared.operations[operation as usize].pulled {
+                Some(_) => Destination::Posted(piece.local.buffer),
+                None => Destination::Memory(piece.local.buffer),
+            },
             offset: piece.local.offset,
             len: data.payload_len().into(),
         }))
@@ -83,6 +86,9 @@ impl Endpoint {
         let message = self.inbound.remove(key as usize);
         if !message.detached {
             self.forget_answer(message.peer, operation);
+            if message.report {
+                self.report(now, &message);
+            }
         }
         let notify = match self.shared.operations[operation as usize].wanted {
             Wanted::Bytes { immediate, .. } => immediate,
@@ -112,6 +118,9 @@ impl Endpoint {
         self.accept(now, index, psn, data);
         let peer = &mut self.peers[index as usize];
         let Some(key) = peer.sender.operation(data.message_id()) else {
+            if data.args()[0] == u64::from(Refusal::Truncated.code()) && data.op() == Op::Refused {
+                self.take_truncation(index, data.message_id());
+            }
             return Ok(Disposition::Consumed);
         };
         let operation = &self.shared.operations[key as usize];

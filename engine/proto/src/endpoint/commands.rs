@@ -88,7 +88,7 @@ impl Endpoint {
     /// or an [`Event::RecvCancelled`].
     pub fn post_recv(&mut self, now: Instant, request: RecvRequest) -> Result<(), RecvError> {
         let limit = self.shared.config.max_posted_receives;
-        if self.matcher.posted() >= limit as usize {
+        if self.posted_receives() >= limit as usize {
             return Err(RecvError::TooManyPosted { limit });
         }
         let RecvRequest { token, buffer, len } = request;
@@ -101,7 +101,7 @@ impl Endpoint {
     /// Takes a posted receive back. `false` if there is none, or a message is arriving in it
     /// already.
     pub fn cancel_recv(&mut self, token: Token) -> bool {
-        let cancelled = self.matcher.cancel(token);
+        let cancelled = self.matcher.cancel(token) || self.matcher.tags.cancel(token);
         if cancelled {
             self.shared.events.push_back(Event::RecvCancelled { token });
         }

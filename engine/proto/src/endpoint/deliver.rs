@@ -6,10 +6,11 @@ use super::share::Senders;
 use crate::boundary::{BounceCopy, Event, InboundId, RecvFailure};
 use crate::config::Config;
 use crate::ids::{BounceId, Service};
-use crate::message::{Binding, InMessage, Match, Matcher, OutMessage, PostedRecv};
+use crate::message::{Binding, InMessage, Match, Matcher, NO_ENVELOPE, OutMessage, PostedRecv};
 use crate::peer::Peer;
 use crate::peer::receiver::Order;
 use crate::psn::Psn;
+use crate::region::Refusal;
 use crate::time::Instant;
 use crate::wire::{DataFlags, DataView, Op};
 
@@ -151,8 +152,8 @@ impl Endpoint {
                 bounce: id,
                 len: message.total_len,
             }),
-            // It goes on when the driver has carried it out.
-            Binding::Atomic => {}
+            // They go on when the driver has carried it out, and when a receive is found.
+            Binding::Atomic | Binding::Announced { .. } => {}
         }
     }
 
@@ -177,6 +178,10 @@ impl Endpoint {
     fn deliver(&mut self, now: Instant, key: u32, recv: PostedRecv) {
         let message = self.inbound.remove(key as usize);
         let fits = message.total_len <= recv.len;
+        if message.envelope != NO_ENVELOPE {
+            self.deliver_tagged(&message, recv);
+            return self.report_delivery(now, &message, fits);
+        }
         self.shared.stats.messages_received += 1;
         self.shared.events.push_back(Event::RecvCompleted {
             token: recv.token,
@@ -188,19 +193,32 @@ impl Endpoint {
                 false => Err(RecvFailure::Truncated { message_len: message.total_len }),
             },
         });
-        if message.report && !message.detached {
-            self.report(now, &message);
+        self.report_delivery(now, &message, fits);
+    }
+
+    /// Tells a sender that waits for it how its message has been delivered. Rules M6 and G6.
+    fn report_delivery(&mut self, now: Instant, message: &InMessage, fits: bool) {
+        if !message.report || message.detached {
+            return;
         }
+        let cause = if fits { 0 } else { Refusal::Truncated.code() };
+        self.report_with(now, message, cause);
     }
 
     /// Tells the sender that its message is placed and visible: a message of the protocol's own,
     /// as reliable as any. Rule M6.
     pub(super) fn report(&mut self, now: Instant, message: &InMessage) {
+        self.report_with(now, message, 0);
+    }
+
+    /// The same, with the cause if not all of it was placed.
+    fn report_with(&mut self, now: Instant, message: &InMessage, cause: u8) {
         let Some(peer) = self.peers.get_mut(message.peer.0 as usize) else {
             return;
         };
         let report = OutMessage {
             id: message.id,
+            order: cause.into(),
             ..OutMessage::new(message.peer, None, Service::Srd, Op::Delivered)
         };
         peer.sender.submit_report(&mut self.shared, report);

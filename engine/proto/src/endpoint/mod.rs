@@ -31,6 +31,8 @@
 //! | `transfers` | one-sided operations: what the user asks for |
 //! | `target` | ... what peers ask for |
 //! | `answers` | ... what peers answer |
+//! | `tagged` | tagged messages are sent, received, matched |
+//! | `rendezvous` | ... and pulled, if they are long |
 
 mod answers;
 mod commands;
@@ -39,7 +41,9 @@ mod grants;
 mod peers;
 mod receive;
 mod regions;
+mod rendezvous;
 mod share;
+mod tagged;
 mod target;
 mod timeout;
 mod transfers;
@@ -68,6 +72,7 @@ use crate::time::Instant;
 use crate::timer::TimerWheel;
 
 pub use commands::{MAX_MESSAGE_BYTES, RecvRequest, SendRequest};
+pub use tagged::{TaggedRecv, TaggedSend};
 
 /// One endpoint: many peers, one pool of posted receives. See the [module](self) for how to drive
 /// it. Not thread-safe by itself; deterministic: the same configuration and the same calls give the
@@ -169,7 +174,7 @@ impl Endpoint {
 
     /// Receives posted that no message has been given.
     pub fn posted_receives(&self) -> usize {
-        self.matcher.posted()
+        self.matcher.posted() + self.matcher.tags.posted()
     }
 
     /// The next thing to tell the user or the driver.

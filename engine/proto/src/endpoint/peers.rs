@@ -87,6 +87,7 @@ impl Endpoint {
 
     /// Ends what the peer had begun to send. What has arrived whole was acknowledged, and stays.
     fn fail_receives(&mut self, now: Instant, peer: PeerId, reason: PeerFailure) -> usize {
+        self.end_tag_order(now, peer);
         let order = self.peers.get(peer.0 as usize).map(|peer| &peer.receiver.order);
         let keys: alloc::vec::Vec<u32> = self
             .inbound
@@ -105,6 +106,19 @@ impl Endpoint {
         self.detach_inbound(peer);
         self.pair_unexpected(now);
         keys.len()
+    }
+
+    /// Tagged messages that are here and waited for others have no others to wait for any more.
+    fn end_tag_order(&mut self, now: Instant, peer: PeerId) {
+        let Some(peer) = self.peers.get_mut(peer.0 as usize) else { return };
+        let (early, promised) = peer.receiver.order.end_tagged();
+        self.free_promised(promised);
+        for key in early {
+            // What is still at its sender ends with the rest that has not arrived.
+            if self.inbound[key as usize].has_arrived() {
+                self.match_message(now, key);
+            }
+        }
     }
 
     /// Ends a message that will not arrive whole; once the driver is done with its placements.
@@ -143,6 +157,11 @@ impl Endpoint {
             }
             Binding::Read { operation } => {
                 self.shared.end_operation(operation, Err(TransferFailure::Unknown(reason)));
+            }
+            Binding::Announced { room } => {
+                self.matcher.tags.forget_waiting(key);
+                self.shared.envelopes.remove(message.envelope as usize);
+                self.free_bounce(room);
             }
             Binding::Copying { .. } | Binding::Atomic => {
                 unreachable!("a placement is under way")

@@ -198,6 +198,10 @@ impl Endpoint {
         let psn = admit(peer, now, data, ce)?;
         peer.receiver.accept(now, psn, 0, &self.shared);
         self.credit_arrival(index, psn, 0, None);
+        if data.order() != 0 {
+            self.take_truncation(index, data.message_id());
+            return Ok(Disposition::Consumed);
+        }
         let peer = &mut *self.peers[index as usize];
         if let Some(key) = peer.sender.take_report(data.message_id()) {
             self.shared.messages[key as usize].reported = true;
@@ -311,6 +315,10 @@ impl Endpoint {
         if !peer.context.is_established() {
             // It is the right context, and cannot answer before it knows its peer.
             return Err(DropReason::UnknownContext);
+        }
+        if peer.is_asking(now, &self.shared.times) {
+            // It may be this side's answers that do not get through. Rule P7.
+            peer.sender.answer_along(probe.transmission.path);
         }
         peer.receiver.on_probe(now, probe, inbound.ce);
         self.heard(now, index);

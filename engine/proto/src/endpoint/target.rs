@@ -32,6 +32,8 @@ impl Endpoint {
             Op::FetchAdd | Op::CompareSwap => self.take_atomic(now, index, psn, data),
             Op::Result | Op::Refused => self.take_answer(now, index, psn, data),
             Op::Abandon => self.take_abandon(now, index, psn, data),
+            Op::Tagged | Op::Announce => self.take_tagged(now, index, psn, data),
+            Op::Pull => self.take_pull(now, index, psn, data),
             Op::Hello | Op::Send | Op::Delivered => {
                 self.accept(now, index, psn, data);
                 Ok(Disposition::Consumed)
@@ -169,7 +171,7 @@ impl Endpoint {
         self.shared.stats.reads_served += 1;
         let mut message = OutMessage::new(peer, None, Service::Srd, Op::Response);
         message.range.len = blocks.total_len();
-        self.submit(now, message, Side::Response { blocks, operation });
+        self.submit(now, message, Side::Response { blocks, operation, announced: None });
     }
 
     /// A piece of the list of a READ: kept in bounce memory until the list is whole. Rule T8.
@@ -272,7 +274,7 @@ impl Endpoint {
     }
 
     /// Says 64 bits about an operation of the peer's, as reliably as anything.
-    fn answer(&mut self, now: Instant, index: u32, op: Op, (id, value): (u32, u64)) {
+    pub(super) fn answer(&mut self, now: Instant, index: u32, op: Op, (id, value): (u32, u64)) {
         let peer = &mut self.peers[index as usize];
         let side = self.shared.sides.insert(Side::Value(value)) as u32;
         let answer = OutMessage::new(peer.id, None, Service::Srd, op);

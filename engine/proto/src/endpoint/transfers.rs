@@ -3,7 +3,7 @@
 use super::{Endpoint, MAX_MESSAGE_BYTES};
 use crate::error::TransferError;
 use crate::ids::{BufferRange, PeerId, Service};
-use crate::message::{BlockList, Operation, OutMessage, Side, Wanted};
+use crate::message::{BlockList, Operation, OutMessage, Side, TaggedSide, Wanted};
 use crate::peer::sender::DataPacket;
 use crate::shared::Shared;
 use crate::time::Instant;
@@ -111,11 +111,12 @@ impl Endpoint {
     }
 
     /// Submits a request, and enters its operation where the answer will look for it.
-    fn ask(&mut self, now: Instant, message: OutMessage, side: Side, operation: u32) {
+    pub(super) fn ask(&mut self, now: Instant, message: OutMessage, side: Side, operation: u32) {
         let peer = message.peer;
         let id = self.submit(now, message, side);
-        self.shared.operations[operation as usize].id = id;
-        self.shared.pending_sends += 1;
+        let operation_now = &mut self.shared.operations[operation as usize];
+        operation_now.id = id;
+        self.shared.pending_sends += usize::from(operation_now.pulled.is_none());
         if let Some(peer) = self.peers.get_mut(peer.0 as usize) {
             peer.sender.expect_answer(id, operation);
         }
@@ -127,8 +128,8 @@ impl Endpoint {
         let side = self.shared.sides.insert(side) as u32;
         let message = OutMessage { side, ..message };
         let peer = &mut self.peers[index as usize];
-        // Rule T3: its header has no room for the open block.
-        let hold = peer.context.must_open();
+        // Rule T3: its header has no room for the open block. And nothing overtakes what is held.
+        let hold = peer.context.must_open() || peer.sender.has_held();
         let submitted = peer.sender.submit_transfer(&mut self.shared, message, hold);
         peer.touch(now, &self.shared.times);
         if submitted.first_held {
@@ -199,7 +200,7 @@ pub(super) fn dress(
             data.args = piece.remote.words();
             Some(piece.local)
         }
-        Side::Response { blocks, operation } => {
+        Side::Response { blocks, operation, .. } => {
             data.args = [(*operation).into(), 0];
             Some(blocks.piece(offset, packet.len.into(), &shared.regions)?.local)
         }
@@ -211,6 +212,19 @@ pub(super) fn dress(
             data.args = remote.words();
             [data.total_len, data.offset] = *operands;
             None
+        }
+        Side::Tagged(TaggedSide { tag, immediate, announced, .. }) => {
+            data.args = [*tag, immediate.unwrap_or(0)];
+            data.flags = data.flags.with(DataFlags::IMMEDIATE, immediate.is_some());
+            if *announced {
+                // Rule G4: under the same PSN, even if it was sent with its bytes before.
+                data.op = Op::Announce;
+                data.flags = DataFlags(data.flags.0 & !DataFlags::REPORT.0);
+                data.payload_len = 0;
+                return None;
+            }
+            let BufferRange { buffer, offset: start, len } = message.range;
+            (len > 0).then_some(BufferRange { buffer, offset: start, len })
         }
         Side::Value(value) => {
             data.args = [*value, 0];

@@ -96,6 +96,26 @@ impl Endpoint {
         }
     }
 
+    /// The same for a short tagged message, which does not stand in line: it can be announced.
+    /// Rule G4.
+    pub(super) fn take_tagged_bounce(
+        &mut self,
+        now: Instant,
+        index: u32,
+        len: u64,
+    ) -> Option<BounceId> {
+        self.senders.begins(now, &mut self.peers[index as usize].receiver.sent_in);
+        if self.turns.busy {
+            return None;
+        }
+        self.matcher.take_bounce(len, self.matcher.record_bytes())
+    }
+
+    /// Bounce memory for the record of a tagged message.
+    pub(super) fn take_record(&mut self) -> Option<BounceId> {
+        self.matcher.take_bounce(0, self.turns.kept_bytes)
+    }
+
     #[cold]
     fn take_bounce_in_turn(
         &mut self,

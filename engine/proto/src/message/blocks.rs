@@ -69,6 +69,16 @@ impl BlockList {
         Some(Self { blocks, local, total_len, last: 0 })
     }
 
+    /// All of a buffer of this side, which no region names.
+    pub(crate) fn whole(local: BufferRange) -> Self {
+        Self {
+            blocks: Blocks::One([Block::new(NOWHERE, NOWHERE, local.len)]),
+            local: Some(local),
+            total_len: local.len,
+            last: 0,
+        }
+    }
+
     /// A stretch of a region of this side that a peer reads.
     pub(crate) fn served(at: RegionAddress, len: u64) -> Self {
         Self {

@@ -22,6 +22,8 @@ pub(crate) struct InMessage {
     /// Whether the sender wants to know when it is placed.
     pub report: bool,
     pub binding: Binding,
+    /// Key of its envelope; [`NO_ENVELOPE`] for messages without a tag.
+    pub envelope: u32,
     /// Its context has ended before it had arrived; it goes once nothing is being placed.
     pub ended: Option<PeerFailure>,
     /// Its context has ended; it had arrived, and is delivered on its own.
@@ -53,7 +55,19 @@ pub(crate) enum Binding {
     List { id: BounceId },
     /// An atomic: to the eight bytes that the driver is changing.
     Atomic,
+    /// Nowhere yet: it is at its sender. Its record takes this part of bounce memory.
+    Announced { room: BounceId },
 }
+
+/// What a tagged message says of itself beside its bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Envelope {
+    pub tag: u64,
+    pub immediate: Option<u64>,
+}
+
+/// There is no [`Envelope`].
+pub(crate) const NO_ENVELOPE: u32 = u32::MAX;
 
 impl InMessage {
     pub(crate) fn new(
@@ -74,6 +88,7 @@ impl InMessage {
             expected: total_len,
             report,
             binding,
+            envelope: NO_ENVELOPE,
             ended: None,
             detached: false,
             received: 0,
@@ -87,8 +102,19 @@ impl InMessage {
         let report = data.flags().has(DataFlags::REPORT);
         let (numbers, len) = ((data.message_id(), data.order()), data.total_len());
         let message = Self::new(peer, data.service(), numbers, len, report, binding);
-        let expected = len + u64::from(data.flags().has(DataFlags::IMMEDIATE));
+        let extra = data.op() == Op::Write && data.flags().has(DataFlags::IMMEDIATE);
+        let expected = len + u64::from(extra);
         Self { op: data.op(), expected, ..message }
+    }
+
+    /// A tagged message: one packet, with all of it or nothing.
+    pub(crate) fn tagged(
+        peer: PeerId,
+        data: DataView<'_>,
+        binding: Binding,
+        envelope: u32,
+    ) -> Self {
+        Self { envelope, ..Self::one_sided(peer, data, binding) }
     }
 
     /// An atomic: a placement until the driver has carried it out. Its lengths are operands.
@@ -118,7 +144,10 @@ impl InMessage {
             Binding::Bounce { id, .. } | Binding::Copying { id, .. } | Binding::List { id } => {
                 (Destination::Bounce { id, total_len: self.total_len }, self.total_len)
             }
-            Binding::Write { .. } | Binding::Read { .. } | Binding::Atomic => {
+            Binding::Write { .. }
+            | Binding::Read { .. }
+            | Binding::Atomic
+            | Binding::Announced { .. } => {
                 unreachable!("placed where its packets say")
             }
         };

@@ -4,6 +4,7 @@ use alloc::collections::VecDeque;
 
 use slab::Slab;
 
+use super::TagMatcher;
 use crate::ids::{BounceId, BufferId, Token};
 
 /// A receive that was posted.
@@ -37,6 +38,8 @@ pub(crate) enum Match {
 /// which they came.
 #[derive(Debug)]
 pub(crate) struct Matcher {
+    /// Messages with tags, and receives for them.
+    pub tags: TagMatcher,
     posted: VecDeque<PostedRecv>,
     /// Keys of messages in bounce memory that no receive has claimed.
     unexpected: VecDeque<u32>,
@@ -51,6 +54,7 @@ pub(crate) struct Matcher {
 impl Matcher {
     pub(crate) fn new(bounce_bytes: u64) -> Self {
         Self {
+            tags: TagMatcher::new(),
             posted: VecDeque::new(),
             unexpected: VecDeque::new(),
             bounces: Slab::new(),
@@ -94,6 +98,12 @@ impl Matcher {
         self.free_bytes.checked_sub(kept_bytes)?.checked_sub(cost)?;
         self.free_bytes -= cost;
         Some(BounceId(self.bounces.insert(cost) as u32))
+    }
+
+    /// What is kept for records of tagged messages, so that those of which the bytes find no room can
+    /// be announced instead. Rule G4.
+    pub(crate) fn record_bytes(&self) -> u64 {
+        self.all_bytes / 8
     }
 
     /// Whether the budget has room for a message once nothing else has a part of it.

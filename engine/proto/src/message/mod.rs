@@ -6,10 +6,12 @@ mod matching;
 mod operation;
 mod outbound;
 mod side;
+mod tags;
 
 pub(crate) use blocks::{BlockList, Piece};
-pub(crate) use inbound::{Binding, InMessage};
+pub(crate) use inbound::{Binding, Envelope, InMessage, NO_ENVELOPE};
 pub(crate) use matching::{Match, Matcher, PostedRecv};
-pub(crate) use operation::{Operation, Wanted};
+pub(crate) use operation::{Operation, Pulled, Wanted};
 pub(crate) use outbound::{NO_SIDE, OutMessage, SendQueue};
-pub(crate) use side::{Cut, Side};
+pub(crate) use side::{Cut, Side, TaggedSide};
+pub(crate) use tags::TagMatcher;

@@ -21,6 +21,17 @@ pub(crate) struct Operation {
     pub lists: bool,
     /// How it has ended, while its list is still needed.
     pub outcome: Option<Result<u64, TransferFailure>>,
+    /// It is not the user's: it fills a receive with a message that was announced.
+    pub pulled: Option<Pulled>,
+}
+
+/// A message that is being pulled.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pulled {
+    /// Key of what it says of itself.
+    pub envelope: u32,
+    /// Its length, in bytes.
+    pub len: u64,
 }
 
 /// What an operation waits for.
@@ -42,7 +53,16 @@ pub(crate) enum Wanted {
 impl Operation {
     /// One whose request is not numbered yet.
     pub(crate) fn new(peer: PeerId, token: Token, wanted: Wanted) -> Self {
-        Self { peer, token, id: 0, wanted, failure: None, lists: false, outcome: None }
+        Self {
+            peer,
+            token,
+            id: 0,
+            wanted,
+            failure: None,
+            lists: false,
+            outcome: None,
+            pulled: None,
+        }
     }
 
     /// The message that brings the answer, if it has begun.

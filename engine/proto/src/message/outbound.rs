@@ -3,6 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use crate::boundary::SendFailure;
 use crate::ids::{BufferId, BufferRange, CompletionLevel, PeerId, Service, Token};
 use crate::lazy::Lazy;
 use crate::region::Refusal;
@@ -86,6 +87,14 @@ impl OutMessage {
     pub(crate) fn is_complete(&self) -> bool {
         let acknowledged = self.all_cut && self.outstanding == 0;
         acknowledged && (self.level == CompletionLevel::Acknowledged || self.reported)
+    }
+
+    /// Whether its receive could take all of it, as far as is known.
+    pub(crate) fn truncated(&self) -> Result<(), SendFailure> {
+        match self.refused {
+            None => Ok(()),
+            Some(_) => Err(SendFailure::Truncated),
+        }
     }
 
     /// No more of it is sent, and no report will come.

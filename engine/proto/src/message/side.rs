@@ -1,6 +1,7 @@
 //! What a message of the one-sided operations needs beside what every message has.
 
 use super::BlockList;
+use crate::ids::CompletionLevel;
 use crate::region::RegionAddress;
 
 /// See the module's head. Ordinary messages have none.
@@ -9,14 +10,36 @@ pub(crate) enum Side {
     /// WRITE: these blocks, then the immediate in a piece of its own. Or what a READ of this side's
     /// tells when it has all bytes.
     Write { blocks: BlockList, immediate: Option<u64>, reader: Option<u32> },
-    /// The answer to a READ: these blocks, to the peer's operation.
-    Response { blocks: BlockList, operation: u32 },
+    /// The answer to a READ, or to the PULL of a message that was announced: these blocks, to the
+    /// peer's operation.
+    Response { blocks: BlockList, operation: u32, announced: Option<u32> },
     /// A READ of one block, or an atomic: a header that says it all.
     Request { operation: u32, remote: RegionAddress, operands: [u64; 2] },
     /// A READ of many blocks: its payload is their list.
     List { operation: u32 },
     /// An answer of 64 bits.
     Value(u64),
+    /// A message with a tag.
+    Tagged(TaggedSide),
+}
+
+/// What a tagged message has beside its bytes, and how far it has got.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TaggedSide {
+    pub tag: u64,
+    pub immediate: Option<u64>,
+    /// When it is complete, as the user wants it.
+    pub level: CompletionLevel,
+    /// It stays here until it is pulled.
+    pub announced: bool,
+    /// It is on its way, as the answer to the peer's PULL.
+    pub pulled: bool,
+}
+
+impl TaggedSide {
+    pub(crate) fn new(tag: u64, immediate: Option<u64>, level: CompletionLevel) -> Self {
+        Self { tag, immediate, level, announced: false, pulled: false }
+    }
 }
 
 /// The next piece of a message.
@@ -34,12 +57,15 @@ impl Side {
         let left = match self {
             Self::Write { blocks, .. } | Self::Response { blocks, .. } => blocks.left_in_block(cut),
             Self::List { .. } => total - cut,
-            Self::Request { .. } | Self::Value(_) => 0,
+            Self::Tagged(side) if !side.announced => total,
+            Self::Request { .. } | Self::Value(_) | Self::Tagged(_) => 0,
         };
         let len = left.min(mtu.into()) as u16;
         let more = match self {
             // The immediate follows the last byte.
             Self::Write { immediate: Some(_), .. } => cut < total,
+            // One packet, with all of it or nothing.
+            Self::Tagged(_) => false,
             _ => cut + u64::from(len) < total,
         };
         Cut { offset: cut, len, last: !more }
@@ -49,7 +75,7 @@ impl Side {
     pub(crate) fn blocks(&self) -> Option<&BlockList> {
         match self {
             Self::Write { blocks, .. } | Self::Response { blocks, .. } => Some(blocks),
-            Self::Request { .. } | Self::List { .. } | Self::Value(_) => None,
+            Self::Request { .. } | Self::List { .. } | Self::Value(_) | Self::Tagged(_) => None,
         }
     }
 }

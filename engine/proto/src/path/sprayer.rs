@@ -97,6 +97,13 @@ impl Sprayer {
         self.control
     }
 
+    /// The path for the question whether a silent peer still lives: another one each time, as it may
+    /// be the path that is silent. Answers take it as well, until they have a better one. Rule P7.
+    pub(crate) fn for_question(&mut self, paths: &PathTable) -> u8 {
+        self.leave_control_path(paths);
+        self.control
+    }
+
     /// What is said in return does not seem to get through. The way that the peer has just come is
     /// the likeliest to lead back to it.
     pub(crate) fn answer_along(&mut self, paths: &PathTable, path: u8) {

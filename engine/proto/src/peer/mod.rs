@@ -152,6 +152,12 @@ impl Peer {
         now.nanos_since(self.last_heard)
     }
 
+    /// Whether a PROBE that comes now is one of a peer that has nothing else to say, and asks
+    /// whether this side still lives.
+    pub(crate) fn is_asking(&self, now: Instant, times: &Times) -> bool {
+        self.silence_ns(now) >= times.look_after_ns / (2 * QUESTIONS_PER_LOOK)
+    }
+
     /// When this peer's timer has something to do.
     #[inline]
     pub(crate) fn deadline(&self) -> Instant {
@@ -178,6 +184,7 @@ impl Peer {
         }
         if owes && silent_ns >= times.look_after_ns {
             self.doubted = self.context.is_established();
+            self.look_at = now.plus_nanos((times.look_after_ns / QUESTIONS_PER_LOOK).max(1));
         } else if quiet_ns >= times.idle_after_ns && self.may_rest(quiet_ns, times) {
             self.sender.release_idle();
             self.receiver.release_idle();
@@ -196,5 +203,9 @@ impl Peer {
 
 /// A path that comes back within this many times the idle time is found good again.
 const PATIENCE: u64 = 8;
+
+/// A peer that seems gone is asked this often in the time between two looks: on networks that lose a
+/// tenth of all packets, a few questions are not enough.
+const QUESTIONS_PER_LOOK: u64 = 8;
 
 const DOUBT_EVERY_NS: u64 = 1_000_000;

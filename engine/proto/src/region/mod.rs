@@ -133,7 +133,7 @@ pub struct RegionRequest {
     pub peers: Option<Box<[PeerId]>>,
 }
 
-/// Why a region's owner turned an operation away.
+/// Why a peer turned an operation away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// There is no such region, or not any more.
@@ -157,6 +157,12 @@ pub enum Refusal {
     /// The region was revoked while it was being read.
     #[error("the region was revoked meanwhile")]
     Revoked,
+    /// Of a message: the receive that it was matched with is shorter.
+    #[error("the receive that it was matched with is too short; post a longer one there")]
+    Truncated,
+    /// Of a message that was announced: its sender has taken it back.
+    #[error("its sender has taken it back")]
+    Withdrawn,
 }
 
 #[cfg(test)]

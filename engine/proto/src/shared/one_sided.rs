@@ -1,9 +1,9 @@
 //! The ends of one-sided operations, whatever brings them about.
 
 use super::Shared;
-use crate::boundary::{Event, SendFailure};
-use crate::ids::Token;
-use crate::message::{Operation, OutMessage, Side, Wanted};
+use crate::boundary::{Event, RecvFailure, SendFailure};
+use crate::ids::{PeerId, Token};
+use crate::message::{Envelope, Operation, OutMessage, Pulled, Side, TaggedSide, Wanted};
 use crate::region::Refusal;
 use crate::transfer::TransferFailure;
 
@@ -11,6 +11,9 @@ impl Shared {
     /// A message of a one-sided operation is over: acknowledged, or failed with its peer.
     pub(super) fn end_side(&mut self, message: &OutMessage, result: Result<(), SendFailure>) {
         let side = self.sides.remove(message.side as usize);
+        if let Side::Tagged(side) = side {
+            return self.end_tagged(message, &side, result);
+        }
         if let Some(blocks) = side.blocks() {
             blocks.release(&mut self.regions, &mut self.events);
         }
@@ -38,11 +41,52 @@ impl Shared {
                     self.complete_transfer(token, message, result.map(|()| 0));
                 }
             }
-            Side::Response { .. } | Side::Value(_) => self.served -= 1,
+            Side::Response { announced, .. } => {
+                self.served -= 1;
+                if let Some(key) = announced.filter(|_| result.is_ok()) {
+                    self.messages[key as usize].reported = true;
+                    self.complete_if_done(key);
+                }
+            }
+            Side::Value(_) => self.served -= 1,
+            Side::Tagged(_) => unreachable!("seen to above"),
             Side::Request { operation, .. } | Side::List { operation } => {
                 self.request_over(operation, message, result);
             }
         }
+    }
+
+    /// A tagged message is over.
+    fn end_tagged(
+        &mut self,
+        message: &OutMessage,
+        side: &TaggedSide,
+        result: Result<(), SendFailure>,
+    ) {
+        let result = match result {
+            // What was not asked for has not left.
+            Err(SendFailure::Unknown(reason)) if side.announced && !side.pulled => {
+                Err(SendFailure::NotSent(reason))
+            }
+            result => result.and_then(|()| message.truncated()),
+        };
+        if let Some(token) = message.token {
+            self.pending_sends -= 1;
+            self.events.push_back(Event::SendCompleted { token, peer: message.peer, result });
+        }
+    }
+
+    /// A receive for a tagged message is over.
+    pub(crate) fn complete_tagged(
+        &mut self,
+        peer: PeerId,
+        envelope: u32,
+        token: Token,
+        (len, result): (u64, Result<(), RecvFailure>),
+    ) {
+        let Envelope { tag, immediate } = self.envelopes.remove(envelope as usize);
+        self.stats.messages_received += u64::from(result.is_ok());
+        self.events.push_back(Event::TaggedCompleted { token, peer, tag, immediate, len, result });
     }
 
     /// A request is acknowledged, or failed: its memory is not needed any more.
@@ -82,9 +126,13 @@ impl Shared {
             Some(failure) => Err(failure),
             None => result,
         };
+        let (token, peer) = (operation.token, operation.peer);
+        if let Some(Pulled { envelope, len }) = operation.pulled {
+            let result = result.map_or_else(|failure| (0, Err(failure.into())), |_| (len, Ok(())));
+            return self.complete_tagged(peer, envelope, token, result);
+        }
         self.pending_sends -= 1;
         self.stats.transfers_completed += u64::from(result.is_ok());
-        let (token, peer) = (operation.token, operation.peer);
         self.events.push_back(Event::TransferCompleted { token, peer, result });
     }
 
@@ -107,11 +155,23 @@ impl Shared {
     }
 }
 
+impl From<TransferFailure> for RecvFailure {
+    fn from(failure: TransferFailure) -> Self {
+        match failure {
+            TransferFailure::Refused(_) => Self::Withdrawn,
+            TransferFailure::NotSent(reason) | TransferFailure::Unknown(reason) => {
+                Self::Aborted(reason)
+            }
+        }
+    }
+}
+
 impl From<SendFailure> for TransferFailure {
     fn from(failure: SendFailure) -> Self {
         match failure {
             SendFailure::NotSent(reason) => Self::NotSent(reason),
             SendFailure::Unknown(reason) => Self::Unknown(reason),
+            SendFailure::Truncated => Self::Refused(Refusal::Truncated),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Congestion control and fairness: section 8 of docs/PROTOCOL.md.
+//! Congestion control and fairness: section 9 of docs/PROTOCOL.md.
 
 use core::time::Duration;
 use std::vec::Vec;

@@ -12,5 +12,6 @@ mod pair;
 mod paths;
 mod random;
 mod soak;
+mod tagged;
 mod trimming;
 mod turns;

@@ -37,6 +37,8 @@ pub enum NackReason {
     Trimmed,
     /// The region does not take it, and never will: the operation fails. Rule T4.
     Refused(Refusal),
+    /// There is no room for its payload: the message is to be announced instead. Rule G4.
+    AnnounceInstead,
 }
 
 /// A context announced without data, or announced back.
@@ -113,6 +115,7 @@ pub(super) const OPEN_LOCATOR_AT: usize =
 const REASON_NOT_READY: u8 = 1;
 const REASON_TRIMMED: u8 = 2;
 const REASON_REFUSED: u8 = 3;
+const REASON_ANNOUNCE: u8 = 4;
 
 impl Nack {
     /// Writes the packet to the front of `out` and returns its length.
@@ -121,6 +124,7 @@ impl Nack {
             NackReason::ReceiverNotReady => (REASON_NOT_READY, 0),
             NackReason::Trimmed => (REASON_TRIMMED, 0),
             NackReason::Refused(refusal) => (REASON_REFUSED, refusal.code()),
+            NackReason::AnnounceInstead => (REASON_ANNOUNCE, 0),
         };
         put(
             out,
@@ -142,6 +146,7 @@ impl Nack {
         let reason = match fields.reason {
             REASON_NOT_READY => NackReason::ReceiverNotReady,
             REASON_TRIMMED => NackReason::Trimmed,
+            REASON_ANNOUNCE => NackReason::AnnounceInstead,
             REASON_REFUSED => {
                 let refusal = Refusal::from_code(fields.cause);
                 NackReason::Refused(refusal.ok_or(DecodeError::Undefined)?)

@@ -52,7 +52,7 @@ impl DataFlags {
     pub const SECURED: Self = Self(0x08);
     /// The sender wants to be told when the message is placed and visible.
     pub const REPORT: Self = Self(0x10);
-    /// A WRITE's immediate comes in a piece of its own, after the last byte.
+    /// There is an immediate. A WRITE's comes in a piece of its own, after the last byte.
     pub const IMMEDIATE: Self = Self(0x20);
 
     const DEFINED: u8 = Self::OPEN.0
@@ -253,7 +253,7 @@ impl<'a> DataView<'a> {
         let has_immediate = self.flags().has(DataFlags::IMMEDIATE);
         if service != Service::Srd
             || (self.flags().has(DataFlags::OPEN) && !may_open)
-            || (has_immediate && op != Op::Write)
+            || (has_immediate && !matches!(op, Op::Write | Op::Tagged | Op::Announce))
         {
             return Err(DecodeError::Undefined);
         }
@@ -261,7 +261,8 @@ impl<'a> DataView<'a> {
         let fine = match op {
             Op::FetchAdd | Op::CompareSwap => is_empty,
             _ if total_len > MAX_TRANSFER_BYTES => false,
-            Op::Read => is_empty && self.offset() == 0 && total_len > 0,
+            Op::Read | Op::Announce | Op::Pull => is_empty && self.offset() == 0 && total_len > 0,
+            Op::Tagged => self.offset() == 0 && self.is_whole(),
             Op::Write if is_empty => has_immediate && self.offset() == total_len,
             Op::Send | Op::Write | Op::ReadList | Op::Response => self.ends_inside() && !is_empty,
             Op::Delivered | Op::Hello | Op::Result | Op::Refused | Op::Abandon => {

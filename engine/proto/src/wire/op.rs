@@ -35,6 +35,13 @@ pub enum Op {
     Refused = 10,
     /// No more of the message named by the message id will come. No payload.
     Abandon = 11,
+    /// A message with a tag, which is the first argument; the second is its immediate. It is whole.
+    Tagged = 12,
+    /// The same of a message that stays at its sender until it is asked for. No payload.
+    Announce = 13,
+    /// Asks for all of the message that was announced under the number in the first argument. No
+    /// payload.
+    Pull = 14,
 }
 
 impl Op {
@@ -48,7 +55,10 @@ impl Op {
 
     /// Whether it asks for something that comes back.
     pub(crate) const fn waits_for_answer(self) -> bool {
-        matches!(self, Self::Read | Self::ReadList | Self::FetchAdd | Self::CompareSwap)
+        matches!(
+            self,
+            Self::Read | Self::ReadList | Self::FetchAdd | Self::CompareSwap | Self::Pull
+        )
     }
 
     pub(super) const fn from_code(code: u8) -> Option<Self> {
@@ -65,6 +75,9 @@ impl Op {
             9 => Self::Result,
             10 => Self::Refused,
             11 => Self::Abandon,
+            12 => Self::Tagged,
+            13 => Self::Announce,
+            14 => Self::Pull,
             _ => return None,
         })
     }
@@ -91,6 +104,8 @@ impl Refusal {
             Self::List => 5,
             Self::ListTooLong => 6,
             Self::Revoked => 7,
+            Self::Truncated => 8,
+            Self::Withdrawn => 9,
         }
     }
 
@@ -104,6 +119,8 @@ impl Refusal {
             5 => Self::List,
             6 => Self::ListTooLong,
             7 => Self::Revoked,
+            8 => Self::Truncated,
+            9 => Self::Withdrawn,
             _ => return None,
         })
     }

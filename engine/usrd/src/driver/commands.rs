@@ -2,14 +2,17 @@
 
 use bytes::{Bytes, BytesMut};
 use usrd_device::Address;
-use usrd_proto::{BufferRange, RecvRequest, SendError, SendRequest};
+use usrd_proto::{
+    BufferRange, PeerId, RecvError, RecvRequest, SendError, SendRequest, TagFilter, TaggedRecv,
+    TaggedSend,
+};
 
 use super::Driver;
 use super::buffers::token;
 use crate::submission::{Answer, Command, Submission};
 use crate::{
-    CommandError, Completion, ConnectError, EngineStats, Peer, PeerSnapshot, PinError,
-    RecvCompletion, RecvFailure, SendCompletion, SendFailure, SendOptions,
+    CommandError, Completion, ConnectError, EngineStats, Peeked, Peer, PeerSnapshot, PinError,
+    RecvCompletion, RecvFailure, RecvOptions, SendCompletion, SendFailure, SendOptions, Tags,
 };
 
 impl Driver {
@@ -102,7 +105,7 @@ impl Driver {
     pub(super) fn start(&mut self, submission: Submission) {
         match submission {
             Submission::Send { peer, data, options } => self.start_send(peer, data, &options),
-            Submission::Recv { buffer, context } => self.start_recv(buffer, context),
+            Submission::Recv { buffer, options } => self.start_recv(buffer, options),
             Submission::Transfer(transfer) => self.start_transfer(transfer),
             Submission::Deregister { region, context } => self.deregister(region, context),
         }
@@ -111,14 +114,9 @@ impl Driver {
     fn start_send(&mut self, peer: Peer, data: Bytes, options: &SendOptions) {
         let len = data.len() as u64;
         let buffer = self.buffers.add_send(peer, data, options);
-        let request = SendRequest {
-            token: token(buffer),
-            service: options.service,
-            range: BufferRange { buffer, offset: 0, len },
-            level: options.level,
-        };
+        let range = BufferRange { buffer, offset: 0, len };
         let result = match self.routes.lookup(peer) {
-            Some(id) => self.endpoint.send(self.now, id, request),
+            Some(id) => self.hand_over(id, range, options),
             None => Err(SendError::UnknownPeer),
         };
         if let Err(error) = result {
@@ -131,11 +129,42 @@ impl Driver {
         }
     }
 
-    fn start_recv(&mut self, buffer: BytesMut, context: u64) {
+    fn hand_over(
+        &mut self,
+        peer: PeerId,
+        range: BufferRange,
+        options: &SendOptions,
+    ) -> Result<(), SendError> {
+        let &SendOptions { service, level, tag, immediate, .. } = options;
+        let token = token(range.buffer);
+        match tag {
+            None => {
+                let request = SendRequest { token, service, range, level };
+                self.endpoint.send(self.now, peer, request)
+            }
+            Some(tag) => {
+                let request = TaggedSend { token, range, level, tag, immediate };
+                self.endpoint.send_tagged(self.now, peer, request)
+            }
+        }
+    }
+
+    fn start_recv(&mut self, buffer: BytesMut, options: RecvOptions) {
+        let RecvOptions { context, tags } = options;
         let len = buffer.len() as u64;
         let id = self.buffers.add_receive(buffer, context);
-        let request = RecvRequest { token: token(id), buffer: id, len };
-        if let Err(error) = self.endpoint.post_recv(self.now, request)
+        let token = token(id);
+        let posted = match tags {
+            None => self.endpoint.post_recv(self.now, RecvRequest { token, buffer: id, len }),
+            Some(tags) => match self.filter(tags) {
+                Some(filter) => {
+                    let request = TaggedRecv { token, buffer: id, len, filter };
+                    self.endpoint.post_tagged(self.now, request)
+                }
+                None => Err(RecvError::UnknownPeer),
+            },
+        };
+        if let Err(error) = posted
             && let Some(receive) = self.buffers.take_receive(id)
         {
             self.complete(Completion::Recv(RecvCompletion {
@@ -146,11 +175,28 @@ impl Driver {
         }
     }
 
+    /// [`Engine::peek`](crate::Engine::peek), for the thread that drives.
+    pub fn peek(&self, tags: Tags) -> Option<Peeked> {
+        let found = self.endpoint.peek_tagged(&self.filter(tags)?)?;
+        let usrd_proto::Peeked { peer, tag, immediate, len } = found;
+        Some(Peeked { peer: self.routes.handle(peer), tag, immediate, len })
+    }
+
+    /// `None` if it names a peer that there is not.
+    fn filter(&self, tags: Tags) -> Option<TagFilter> {
+        let peer = match tags.peer {
+            Some(peer) => Some(self.routes.lookup(peer)?),
+            None => None,
+        };
+        Some(TagFilter::new(tags.tag, tags.mask, peer))
+    }
+
     fn execute(&mut self, command: Command) {
         match command {
             Command::Connect(address, to) => answer(&to, self.connect(address)),
             Command::Disconnect(peer, to) => answer(&to, self.disconnect(peer)),
             Command::CancelRecv(context) => self.cancel_recv(context),
+            Command::Peek(tags, to) => answer(&to, self.peek(tags)),
             Command::Stats(to) => answer(&to, self.stats()),
             Command::Peers(to) => answer(&to, self.peers()),
             Command::PeerStats(peer, to) => answer(&to, self.peer_stats(peer)),

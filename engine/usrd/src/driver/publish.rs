@@ -6,7 +6,7 @@ use usrd_proto::{PeerFailure, PeerId, Token};
 use super::Driver;
 use super::buffers::buffer_of;
 use crate::{
-    Completion, Event, Received, RecvCompletion, RecvFailure, SendCompletion, SendFailure,
+    Completion, Event, Received, RecvCompletion, RecvFailure, SendCompletion, SendFailure, Service,
 };
 
 impl Driver {
@@ -33,8 +33,14 @@ impl Driver {
         match event {
             proto::Event::SendCompleted { token, result, .. } => self.send_completed(token, result),
             proto::Event::RecvCompleted { token, peer, service, len, result } => {
-                let received =
-                    Received { peer: self.routes.handle(peer), service, len: len as usize };
+                let peer = self.routes.handle(peer);
+                let (tag, immediate) = (None, None);
+                let received = Received { peer, service, len: len as usize, tag, immediate };
+                self.recv_completed(token, recv_result(received, result));
+            }
+            proto::Event::TaggedCompleted { token, peer, tag, immediate, len, result } => {
+                let (peer, service, tag) = (self.routes.handle(peer), Service::Srd, Some(tag));
+                let received = Received { peer, service, len: len as usize, tag, immediate };
                 self.recv_completed(token, recv_result(received, result));
             }
             proto::Event::RecvCancelled { token } => {
@@ -108,6 +114,7 @@ fn recv_result(
         Err(proto::RecvFailure::Aborted(reason)) => {
             Err(RecvFailure::Aborted { peer: received.peer, reason })
         }
+        Err(proto::RecvFailure::Withdrawn) => Err(RecvFailure::Withdrawn { peer: received.peer }),
     }
 }
 
@@ -116,6 +123,7 @@ impl From<proto::SendFailure> for SendFailure {
         match failure {
             proto::SendFailure::NotSent(reason) => Self::NotSent(reason),
             proto::SendFailure::Unknown(reason) => Self::Unknown(reason),
+            proto::SendFailure::Truncated => Self::Truncated,
         }
     }
 }

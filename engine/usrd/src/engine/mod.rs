@@ -18,8 +18,8 @@ use crate::submission::{Answer, Command, Submission};
 pub use one_sided::CopyError;
 
 use crate::{
-    Builder, CommandError, Completion, ConnectError, EngineInfo, EngineStats, Event, Peer,
-    PeerSnapshot, PinError, Rejected, SendOptions, ShutdownReport, SubmitError,
+    Builder, CommandError, Completion, ConnectError, EngineInfo, EngineStats, Event, Peeked, Peer,
+    PeerSnapshot, PinError, RecvOptions, Rejected, SendOptions, ShutdownReport, SubmitError, Tags,
 };
 
 /// An endpoint that sends and receives messages, and reads and writes memory of peers.
@@ -73,10 +73,16 @@ impl Engine {
         })
     }
 
-    /// Posts a buffer for one message from any peer. The room for the message is the buffer's
+    /// Posts a buffer for one message: by default for any that has no tag, otherwise as the
+    /// [`RecvOptions`] say; a `u64` alone is the context. The room for the message is the buffer's
     /// length ([`BytesMut::zeroed`] makes one); it comes back whole in the completion.
-    pub fn recv(&self, buffer: BytesMut, context: u64) -> Result<(), Rejected<BytesMut>> {
-        self.submit(Submission::Recv { buffer, context }).map_err(|(error, submission)| {
+    pub fn recv(
+        &self,
+        buffer: BytesMut,
+        options: impl Into<RecvOptions>,
+    ) -> Result<(), Rejected<BytesMut>> {
+        let options = options.into();
+        self.submit(Submission::Recv { buffer, options }).map_err(|(error, submission)| {
             match submission {
                 Submission::Recv { buffer, .. } => Rejected { error, buffer },
                 _ => {
@@ -95,6 +101,14 @@ impl Engine {
         }
         self.shared.command(Command::CancelRecv(context));
         Ok(())
+    }
+
+    /// The message that a receive for these tags would be given at once, if one waits. It goes on
+    /// waiting: another thread's receive can have it first.
+    ///
+    /// Waits for the driver.
+    pub fn peek(&self, tags: Tags) -> Result<Option<Peeked>, CommandError> {
+        self.ask(|answer| Command::Peek(tags, answer))
     }
 
     // ---- completions ----
@@ -219,6 +233,12 @@ impl Engine {
     // ---- inside ----
 
     fn check(&self, data: &Bytes, options: &SendOptions) -> Result<(), SubmitError> {
+        if options.immediate.is_some() && options.tag.is_none() {
+            return Err(SubmitError::ImmediateWithoutTag);
+        }
+        if options.tag.is_some() && options.service != Service::Srd {
+            return Err(SubmitError::TaggedService { service: options.service });
+        }
         if options.service != Service::Ud {
             return Ok(());
         }

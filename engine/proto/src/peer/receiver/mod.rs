@@ -5,10 +5,12 @@
 //! | `acknowledger` | when to send an ACK, and what goes into it |
 //! | `arrivals` | per path: how far it got, marks, repeats |
 //! | `order` | RD: which message is next |
+//! | `tag_order` | tagged messages: which one is matched next |
 
 mod acknowledger;
 mod arrivals;
 mod order;
+mod tag_order;
 
 use alloc::collections::VecDeque;
 

@@ -11,22 +11,27 @@ use alloc::boxed::Box;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
+use super::tag_order::TagsAhead;
+
 /// See the module's head.
 #[derive(Debug, Default)]
 pub(crate) struct OrderStage {
     next_bind: u32,
     next_deliver: u32,
+    /// The tagged message to be matched next; see `tag_order`.
+    pub(super) next_tagged: u32,
     /// Only there once something has come out of order.
-    ahead: Option<Box<Ahead>>,
+    pub(super) ahead: Option<Box<Ahead>>,
 }
 
 /// Messages that are ahead of their turn, by their place in the order.
 #[derive(Debug, Default)]
-struct Ahead {
+pub(super) struct Ahead {
     /// In bounce memory, ahead of `next_bind`.
     early: HashMap<u32, u32, FixedState>,
     /// Placed, ahead of `next_deliver`.
     placed: HashMap<u32, u32, FixedState>,
+    pub(super) tags: TagsAhead,
 }
 
 /// A message's place.
@@ -92,7 +97,9 @@ impl OrderStage {
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.ahead.as_ref().is_none_or(|ahead| ahead.early.is_empty() && ahead.placed.is_empty())
+        self.ahead.as_ref().is_none_or(|ahead| {
+            ahead.early.is_empty() && ahead.placed.is_empty() && ahead.tags.is_empty()
+        })
     }
 
     pub(crate) fn release_idle(&mut self) {
@@ -107,7 +114,7 @@ impl OrderStage {
 }
 
 /// Each message has a packet, so none can be further ahead than two windows.
-const MAX_AHEAD: u32 = 2 * crate::config::MAX_RECV_WINDOW_PACKETS as u32;
+pub(super) const MAX_AHEAD: u32 = 2 * crate::config::MAX_RECV_WINDOW_PACKETS as u32;
 
 #[cfg(test)]
 mod tests {

@@ -73,11 +73,13 @@ pub(crate) struct Sender {
     not_ready_until: Instant,
     mtu: u16,
     /// What one full packet takes on the link, in nanoseconds.
-    packet_ns: u64,
+    packet_ns: u32,
     /// The peer's whole receive window, whatever of it is granted now, in packets.
-    peer_window: u64,
+    peer_window: u32,
     next_message: u32,
     next_order: u32,
+    /// Tagged messages are numbered as they are cut.
+    next_tagged: u32,
     newest_ack: u32,
     reported_duplicates: u16,
     /// Paths with data in flight.
@@ -85,7 +87,7 @@ pub(crate) struct Sender {
     /// Paths on which a packet in flight has been overtaken.
     overtaken: Set256,
     retransmissions: u64,
-    spurious: u64,
+    spurious: u32,
 }
 
 impl Sender {
@@ -114,6 +116,7 @@ impl Sender {
             peer_window: config.open_credit_packets.into(),
             next_message: 0,
             next_order: 0,
+            next_tagged: 0,
             newest_ack: 0,
             reported_duplicates: 0,
             busy: Set256::default(),
@@ -160,6 +163,16 @@ impl Sender {
     /// The peer reports a message placed. Returns its key, if it is one that asked.
     pub(crate) fn take_report(&mut self, id: u32) -> Option<u32> {
         self.reports.take(id)
+    }
+
+    /// The peer does not take a message whole. Returns its key, if it is one that waits for news.
+    pub(crate) fn take_refused(&mut self, id: u32) -> Option<u32> {
+        self.reports.take_refused(id)
+    }
+
+    /// The key of the message that was announced under this number and not pulled.
+    pub(crate) fn announced(&self, id: u32) -> Option<u32> {
+        self.reports.announced(id)
     }
 
     /// From now on an operation waits for an answer to the message `id`.
@@ -233,12 +246,13 @@ impl Sender {
         }
         stats.paths_good = self.paths.good().into();
         stats.retransmissions = self.retransmissions;
-        stats.spurious_retransmissions = self.spurious;
+        stats.spurious_retransmissions = self.spurious.into();
     }
 }
 
-fn packet_ns(config: &Config, mtu: u16) -> u64 {
-    wire_bytes(mtu) * 8 * 1_000_000_000 / config.cc.link_bps.max(1)
+fn packet_ns(config: &Config, mtu: u16) -> u32 {
+    let ns = wire_bytes(mtu) * 8 * 1_000_000_000 / config.cc.link_bps.max(1);
+    u32::try_from(ns).unwrap_or(u32::MAX)
 }
 
 /// What a packet counts against the window: its payload, and its header.

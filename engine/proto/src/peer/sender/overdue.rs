@@ -200,7 +200,7 @@ impl Sender {
     /// How long after its transmission a packet that was overtaken is given up. Rule L2.
     pub(super) fn overtaken_wait_ns(&self, path: u8, shared: &Shared) -> u64 {
         let (loss, path) = (&shared.config.loss, self.paths.get(path));
-        path.map_or(0, |path| path.rtt.srtt_ns() + path.reorder_ns(loss, self.packet_ns))
+        path.map_or(0, |path| path.rtt.srtt_ns() + path.reorder_ns(loss, self.packet_ns.into()))
     }
 
     /// Gives a packet in flight up. Returns its bytes if they count as congestion.

@@ -126,7 +126,7 @@ impl Sender {
             return;
         }
         self.reported_duplicates = ack.duplicates();
-        self.spurious += u64::from(more);
+        self.spurious = self.spurious.saturating_add(more.into());
         shared.stats.spurious_retransmissions += u64::from(more);
         let psn = Psn::reconstruct(ack.duplicate(), self.window.unacknowledged());
         if let Some(path) = self.recovery.retransmitted_from(psn) {

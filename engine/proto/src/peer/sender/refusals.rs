@@ -42,12 +42,18 @@ impl Sender {
         if matches!(nack.reason, NackReason::Refused(_)) && !is_request {
             return NackOutcome::Unsolicited;
         }
+        if nack.reason == NackReason::AnnounceInstead && !self.announce(packet.message, shared) {
+            return NackOutcome::Unsolicited;
+        }
         shared.stats.nacks_received += 1;
         self.heard(now, peer, shared);
         // A NACK has no number, so it may only lower the credit; the next ACK sets it right.
         self.credit = self.credit.min(Psn::reconstruct(nack.credit, self.window.next_psn()));
         match nack.reason {
             NackReason::ReceiverNotReady => self.refuse(now, psn, nack, shared),
+            NackReason::AnnounceInstead => {
+                self.take_out_of_flight(psn, SentState::Lost, shared);
+            }
             NackReason::Refused(refusal) => {
                 // Its PSN is sent again, without what was refused. Rule T5.
                 let message = self.take_out_of_flight(psn, SentState::Lost, shared);

@@ -27,6 +27,8 @@ enum Awaiting {
     Message(u32),
     /// The operation with this key.
     Operation(u32),
+    /// The message with this key, which was announced: to be pulled.
+    Pull(u32),
 }
 
 impl Reports {
@@ -38,10 +40,24 @@ impl Reports {
         self.0.or_default().awaited.insert(id, Awaiting::Operation(operation));
     }
 
+    pub(super) fn expect_pull(&mut self, id: u32, message: u32) {
+        self.0.or_default().awaited.insert(id, Awaiting::Pull(message));
+    }
+
     /// The message that a report is about, if it asked for one.
     pub(super) fn take(&mut self, id: u32) -> Option<u32> {
         let awaited = &mut self.0.get_mut()?.awaited;
         let Some(&Awaiting::Message(key)) = awaited.get(&id) else { return None };
+        awaited.remove(&id);
+        Some(key)
+    }
+
+    /// The message that the peer does not take, or not all of it, if one waits for an answer.
+    pub(super) fn take_refused(&mut self, id: u32) -> Option<u32> {
+        let awaited = &mut self.0.get_mut()?.awaited;
+        let (Awaiting::Message(key) | Awaiting::Pull(key)) = *awaited.get(&id)? else {
+            return None;
+        };
         awaited.remove(&id);
         Some(key)
     }
@@ -51,7 +67,15 @@ impl Reports {
     pub(super) fn operation(&self, id: u32) -> Option<u32> {
         match *self.0.get()?.awaited.get(&id)? {
             Awaiting::Operation(key) => Some(key),
-            Awaiting::Message(_) => None,
+            Awaiting::Message(_) | Awaiting::Pull(_) => None,
+        }
+    }
+
+    /// The message that waits to be pulled under this number.
+    pub(super) fn announced(&self, id: u32) -> Option<u32> {
+        match *self.0.get()?.awaited.get(&id)? {
+            Awaiting::Pull(key) => Some(key),
+            Awaiting::Message(_) | Awaiting::Operation(_) => None,
         }
     }
 

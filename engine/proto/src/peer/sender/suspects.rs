@@ -93,9 +93,9 @@ impl Sender {
         None
     }
 
-    /// A path on which to ask whether the peer still lives, and the number of the question.
+    /// A path on which to ask whether the peer still lives, and the number of the question. Rule P7.
     pub(crate) fn ask_peer(&mut self, config: &Config) -> (u8, PathSeq) {
-        let path = self.sprayer.for_control(&self.paths);
+        let path = self.sprayer.for_question(&self.paths);
         (path, self.paths.open(path, config).take_seq())
     }
 

@@ -7,11 +7,13 @@
 use alloc::vec::Vec;
 
 use super::{DataPacket, Sender};
+use crate::ids::CompletionLevel;
 use crate::lazy::Lazy;
-use crate::message::{Cut, OutMessage, SendQueue};
+use crate::message::{Cut, OutMessage, SendQueue, Side};
 use crate::region::Refusal;
 use crate::shared::Shared;
 use crate::time::Instant;
+use crate::wire::Op;
 
 /// See the module's head. Few peers ever need it.
 #[derive(Debug, Default)]
@@ -19,25 +21,34 @@ pub(super) struct Transfers(Lazy<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// READs and atomics: small, and somebody waits for the answer. They go first.
+    /// READs, PULLs and atomics: small, and somebody waits for the answer. They go first.
     requests: SendQueue,
+    /// Tagged messages: a packet each, with all of it or none. They take turns with `bulk`.
+    tagged: SendQueue,
     /// WRITEs, and answers to READs.
     bulk: SendQueue,
     /// Until the context is confirmed.
     held: Vec<u32>,
     /// An ordinary message was cut whole last: it is this queue's turn.
     is_next: bool,
+    /// A tagged message was sent last: it is the turn of `bulk`.
+    bulk_is_next: bool,
 }
 
 impl State {
     fn is_empty(&self) -> bool {
-        self.requests.is_empty() && self.bulk.is_empty() && self.held.is_empty()
+        self.requests.is_empty()
+            && self.tagged.is_empty()
+            && self.bulk.is_empty()
+            && self.held.is_empty()
     }
 
-    fn push(&mut self, message: u32, is_request: bool) {
-        match is_request {
-            true => self.requests.push(message),
-            false => self.bulk.push(message),
+    /// Where messages of an operation wait.
+    fn queue_of(&mut self, op: Op) -> &mut SendQueue {
+        match op {
+            Op::Tagged => &mut self.tagged,
+            op if op.waits_for_answer() => &mut self.requests,
+            _ => &mut self.bulk,
         }
     }
 }
@@ -47,7 +58,8 @@ impl Transfers {
     #[inline]
     pub(super) fn first(&self) -> Option<u32> {
         let state = self.0.get()?;
-        state.requests.first().or_else(|| state.bulk.first())
+        let tagged_or_bulk = || state.tagged.first().or_else(|| state.bulk.first());
+        state.requests.first().or_else(tagged_or_bulk)
     }
 
     #[inline]
@@ -59,6 +71,7 @@ impl Transfers {
     pub(super) fn park(&mut self, message: u32) {
         if let Some(state) = self.0.get_mut() {
             state.requests.park(message);
+            state.tagged.park(message);
             state.bulk.park(message);
         }
     }
@@ -66,6 +79,7 @@ impl Transfers {
     pub(super) fn unpark(&mut self) {
         if let Some(state) = self.0.get_mut() {
             state.requests.unpark();
+            state.tagged.unpark();
             state.bulk.unpark();
         }
     }
@@ -73,6 +87,7 @@ impl Transfers {
     fn remove(&mut self, message: u32) {
         if let Some(state) = self.0.get_mut() {
             state.requests.remove(message);
+            state.tagged.remove(message);
             state.bulk.remove(message);
             state.held.retain(|&key| key != message);
         }
@@ -95,7 +110,7 @@ impl Sender {
         message: OutMessage,
         hold: bool,
     ) -> Submitted {
-        let wants_report = message.level == crate::ids::CompletionLevel::Delivered;
+        let wants_report = message.level == CompletionLevel::Delivered;
         let id = self.next_message;
         self.next_message = id.wrapping_add(1);
         let key = shared.messages.insert(OutMessage { id, ..message }) as u32;
@@ -106,7 +121,7 @@ impl Sender {
         let first_held = hold && state.held.is_empty();
         match hold {
             true => state.held.push(key),
-            false => state.push(key, message.op.waits_for_answer()),
+            false => state.queue_of(message.op).push(key),
         }
         Submitted { id, first_held }
     }
@@ -115,7 +130,7 @@ impl Sender {
     pub(crate) fn release_held(&mut self, shared: &Shared) {
         let Some(state) = self.transfers.0.get_mut() else { return };
         for key in core::mem::take(&mut state.held) {
-            state.push(key, shared.messages[key as usize].op.waits_for_answer());
+            state.queue_of(shared.messages[key as usize].op).push(key);
         }
     }
 
@@ -129,7 +144,7 @@ impl Sender {
     pub(crate) fn stop_transfer(&mut self, key: u32, refusal: Refusal, shared: &mut Shared) {
         self.transfers.remove(key);
         let message = &shared.messages[key as usize];
-        if message.op != crate::wire::Op::Response {
+        if message.op != Op::Response {
             self.reports.forget(message.id);
         }
         shared.refuse_message(key, refusal);
@@ -159,15 +174,49 @@ impl Sender {
         let may_begin = |key: &u32| {
             now >= self.not_ready_until || !shared.messages[*key as usize].is_untouched()
         };
-        state.requests.first().filter(may_begin).or_else(|| state.bulk.first())
+        let tagged = || state.tagged.first().filter(may_begin);
+        let bulk = || state.bulk.first();
+        state.requests.first().filter(may_begin).or_else(|| match state.bulk_is_next {
+            true => bulk().or_else(tagged),
+            false => tagged().or_else(bulk),
+        })
+    }
+
+    /// Whether a tagged message goes as it is, or is announced: because it is long, or because there
+    /// is no credit for bytes that may have to wait. Rule G3.
+    fn choose_form(&mut self, key: u32, shared: &mut Shared) {
+        let len = shared.messages[key as usize].range.len;
+        let limit = u64::from(self.mtu).min(shared.config.eager_bytes.into());
+        if len > limit || (len > 0 && self.window.next_psn() >= self.credit) {
+            self.announce(key, shared);
+        }
+    }
+
+    /// From now on a tagged message stays here until it is pulled. `false` if it is not one that can.
+    pub(super) fn announce(&mut self, key: u32, shared: &mut Shared) -> bool {
+        let message = &mut shared.messages[key as usize];
+        if message.op != Op::Tagged || message.range.len == 0 {
+            return false;
+        }
+        let Side::Tagged(side) = &mut shared.sides[message.side as usize] else { return false };
+        if !side.announced {
+            side.announced = true;
+            // It is complete when the answer to its PULL is.
+            message.level = CompletionLevel::Delivered;
+            self.reports.expect_pull(message.id, key);
+        }
+        true
     }
 
     fn next_of_transfer(&mut self, now: Instant, shared: &mut Shared) -> Option<DataPacket> {
         let key = self.next_transfer(now, shared)?;
         // Rule M3: credit is about receives and bounce memory, which transfers do not need.
-        let limit = self.window.unacknowledged().plus(self.peer_window);
+        let limit = self.window.unacknowledged().plus(self.peer_window.into());
         if self.window.next_psn() >= limit || !self.window.has_room() {
             return None;
+        }
+        if shared.messages[key as usize].op == Op::Tagged {
+            self.choose_form(key, shared);
         }
         let message = &shared.messages[key as usize];
         let side = &mut shared.sides[message.side as usize];
@@ -178,17 +227,21 @@ impl Sender {
         if cut.last
             && let Some(state) = self.transfers.0.get_mut()
         {
-            match message.op.waits_for_answer() {
-                true => state.requests.pop(),
-                false => state.bulk.pop(),
-            }
+            state.queue_of(message.op).pop();
             state.is_next = false;
+        }
+        if let Some(state) = self.transfers.0.get_mut() {
+            state.bulk_is_next = message.op == Op::Tagged;
         }
         let Cut { offset, len, last } = cut;
         let message = &mut shared.messages[key as usize];
         message.cut += u64::from(len);
         message.all_cut = last;
         message.outstanding += 1;
+        if message.op == Op::Tagged {
+            message.order = self.next_tagged;
+            self.next_tagged = message.order.wrapping_add(1);
+        }
         Some(self.launch_piece(now, key, (offset, len), shared))
     }
 }

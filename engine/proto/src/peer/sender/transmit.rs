@@ -128,7 +128,7 @@ impl Sender {
     /// what the peer does next may wait for them. Rule M6.
     fn next_report(&mut self, now: Instant, shared: &mut Shared) -> Option<DataPacket> {
         let key = self.reports.first_owed()?;
-        let limit = self.window.unacknowledged().plus(self.peer_window);
+        let limit = self.window.unacknowledged().plus(self.peer_window.into());
         if self.window.next_psn() >= limit || !self.window.has_room() {
             return None;
         }

@@ -136,7 +136,7 @@ impl Pair {
         self.flush(side);
     }
 
-    fn ready(&mut self, side: Side) -> &mut Node {
+    pub(super) fn ready(&mut self, side: Side) -> &mut Node {
         let now = self.now;
         let node = self.node(side);
         if node.peer.is_none() {
