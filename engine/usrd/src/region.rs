@@ -23,21 +23,6 @@ impl Region {
         self.start.plus(offset)
     }
 
-    /// How long it is, in bytes.
-    pub const fn len(&self) -> u64 {
-        self.len
-    }
-
-    /// Whether there is nothing in it.
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// What peers may do with it.
-    pub const fn access(&self) -> Access {
-        self.access
-    }
-
     /// What a peer has to be told to use it: send it the [bytes](RemoteRegion::to_bytes).
     pub const fn remote(&self) -> RemoteRegion {
         RemoteRegion { start: self.start, len: self.len, access: self.access }
@@ -55,6 +40,30 @@ pub struct RemoteRegion {
     access: Access,
 }
 
+/// What both say of themselves.
+macro_rules! impl_extent {
+    ($($region:ty),+) => {$(
+        impl $region {
+            /// How long it is, in bytes.
+            pub const fn len(&self) -> u64 {
+                self.len
+            }
+
+            /// Whether there is nothing in it.
+            pub const fn is_empty(&self) -> bool {
+                self.len == 0
+            }
+
+            /// What its owner allows peers to do with it.
+            pub const fn access(&self) -> Access {
+                self.access
+            }
+        }
+    )+};
+}
+
+impl_extent!(Region, RemoteRegion);
+
 /// Bytes that are not those of a [`RemoteRegion`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a remote region; expected what to_bytes of the owner's gave")]
@@ -67,21 +76,6 @@ impl RemoteRegion {
     /// The place at `offset` bytes, for operations. Whether it lies inside is checked by the owner.
     pub const fn at(&self, offset: u64) -> RegionAddress {
         self.start.plus(offset)
-    }
-
-    /// How long it is, in bytes.
-    pub const fn len(&self) -> u64 {
-        self.len
-    }
-
-    /// Whether there is nothing in it.
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// What its owner allows.
-    pub const fn access(&self) -> Access {
-        self.access
     }
 
     /// To be sent to a peer: key, slot, length, rights; big-endian.

@@ -5,7 +5,7 @@ use usrd_proto::transfer::tidy;
 use usrd_proto::wire::{decode_list, encode_list};
 use usrd_proto::{
     Atomic, AtomicRequest, Block, BounceId, BufferRange, InboundId, Layout, PeerId, ReadRequest,
-    RegionAddress, Token, TransferError, WriteRequest,
+    Token, TransferError, WriteRequest,
 };
 
 use super::Driver;
@@ -26,10 +26,26 @@ impl Driver {
             return self.transfer_rejected(index, TransferError::UnknownPeer);
         };
         let started = match what {
-            What::Write { data, to } => self.start_write(index, id, data, to, options),
-            What::Read { buffer, from } => self.start_read(index, id, buffer, from, options),
-            What::WriteBlocks(blocks) => self.start_write_blocks(index, id, blocks, options),
-            What::ReadBlocks(blocks) => self.start_read_blocks(index, id, blocks, options),
+            What::Write { data, to } => {
+                let layout = Layout::One { local: whole(index, data.len()), remote: to };
+                self.buffers.transfers[index].memory = TransferMemory::Data(data);
+                self.start_write(index, id, layout, options)
+            }
+            What::WriteBlocks(blocks) => {
+                self.start_write(index, id, Layout::Blocks(tidied(blocks)), options)
+            }
+            What::Read { buffer, from } => {
+                let layout = Layout::One { local: whole(index, buffer.len()), remote: from };
+                self.buffers.transfers[index].memory = TransferMemory::Buffer(buffer);
+                self.start_read(index, id, layout, None, options)
+            }
+            What::ReadBlocks(blocks) => {
+                let blocks = tidied(blocks);
+                let list = Bytes::from(encode_list(&blocks));
+                let range = whole(index, list.len());
+                self.buffers.transfers[index].memory = TransferMemory::Data(list);
+                self.start_read(index, id, Layout::Blocks(blocks), Some(range), options)
+            }
             What::Atomic { at, op } => {
                 let request = AtomicRequest { token: token_of(index), remote: at, op };
                 self.endpoint.atomic(self.now, id, request)
@@ -44,58 +60,24 @@ impl Driver {
         &mut self,
         index: usize,
         peer: PeerId,
-        data: Bytes,
-        remote: RegionAddress,
+        layout: Layout,
         options: TransferOptions,
     ) -> Result<(), TransferError> {
-        let local = whole(index, data.len());
-        self.buffers.transfers[index].memory = TransferMemory::Data(data);
-        let layout = Layout::One { local, remote };
-        self.endpoint.write(self.now, peer, write_request(index, layout, options))
+        let TransferOptions { level, immediate, .. } = options;
+        let request = WriteRequest { token: token_of(index), layout, level, immediate };
+        self.endpoint.write(self.now, peer, request)
     }
 
     fn start_read(
         &mut self,
         index: usize,
         peer: PeerId,
-        buffer: bytes::BytesMut,
-        remote: RegionAddress,
+        layout: Layout,
+        list: Option<BufferRange>,
         options: TransferOptions,
     ) -> Result<(), TransferError> {
-        let local = whole(index, buffer.len());
-        self.buffers.transfers[index].memory = TransferMemory::Buffer(buffer);
-        let layout = Layout::One { local, remote };
-        let (token, immediate) = (token_of(index), options.immediate);
-        let request = ReadRequest { token, layout, list: None, immediate };
-        self.endpoint.read(self.now, peer, request)
-    }
-
-    fn start_write_blocks(
-        &mut self,
-        index: usize,
-        peer: PeerId,
-        mut blocks: Vec<Block>,
-        options: TransferOptions,
-    ) -> Result<(), TransferError> {
-        tidy(&mut blocks);
-        let request = write_request(index, Layout::Blocks(blocks), options);
-        self.endpoint.write(self.now, peer, request)
-    }
-
-    fn start_read_blocks(
-        &mut self,
-        index: usize,
-        peer: PeerId,
-        mut blocks: Vec<Block>,
-        options: TransferOptions,
-    ) -> Result<(), TransferError> {
-        tidy(&mut blocks);
-        let list = Bytes::from(encode_list(&blocks));
-        let range = whole(index, list.len());
-        self.buffers.transfers[index].memory = TransferMemory::Data(list);
-        let (token, immediate) = (token_of(index), options.immediate);
-        let layout = Layout::Blocks(blocks);
-        let request = ReadRequest { token, layout, list: Some(range), immediate };
+        let immediate = options.immediate;
+        let request = ReadRequest { token: token_of(index), layout, list, immediate };
         self.endpoint.read(self.now, peer, request)
     }
 
@@ -162,9 +144,10 @@ impl PendingTransfer {
     }
 }
 
-fn write_request(index: usize, layout: Layout, options: TransferOptions) -> WriteRequest {
-    let TransferOptions { level, immediate, .. } = options;
-    WriteRequest { token: token_of(index), layout, level, immediate }
+/// Without empty blocks, and with neighbours joined.
+fn tidied(mut blocks: Vec<Block>) -> Vec<Block> {
+    tidy(&mut blocks);
+    blocks
 }
 
 /// All of an operation's own memory.
