@@ -12,6 +12,7 @@
 //!  event/      what happens when; two queues
 //!  fabric/     packets (arena), links, queues (ECN, trimming), faults, switches
 //!  host/       drives one endpoint; `Transport` is what it sees of it
+//!  baseline/   RC and TCP, to compare with
 //!  traffic     the flows, and how long they would take alone
 //!  check/      one module per property
 //!  digest      the fingerprint of a run
@@ -27,6 +28,7 @@
 //!  stats/      distributions, bootstrap, fairness
 //! ```
 
+pub mod baseline;
 pub mod check;
 pub mod compare;
 pub mod digest;

@@ -23,6 +23,8 @@ pub enum Component {
     Ecmp = 5,
     /// Which way a packet takes through switches that spray, by switch.
     Spray = 6,
+    /// Seeds of the endpoints that hosts have after a crash, by step of the plan of faults.
+    Incarnation = 7,
     /// What a sweep draws, by draw; the seeds of its runs.
     Sweep = 64,
     /// Samples drawn to find out how sure a figure is.

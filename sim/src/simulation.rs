@@ -1,15 +1,15 @@
 //! A run: takes events off the queue and hands them to the network or to a host, until all is done.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::time::Instant as WallClock;
 
-use usrd_proto::{Config, ConfigError, Endpoint, EndpointStats, PathStats, PeerStats};
+use usrd_proto::{Config, ConfigError, EndpointStats, PathStats, PeerStats};
 
 use crate::check;
 use crate::event::Event;
 use crate::fabric::Fabric;
-use crate::host::{Expected, Host, Transport};
+use crate::host::{Expected, Host, Stack, Transport};
 use crate::observe::{Observer, Recorder, View};
 use crate::report::Report;
 use crate::rng::{Component, Stream};
@@ -26,12 +26,14 @@ pub struct Simulation<T> {
     seed: u64,
     world: World,
     hosts: Vec<Host<T>>,
+    /// The endpoints that hosts have after a crash, by the step of the plan of faults.
+    successors: BTreeMap<u32, T>,
 }
 
-impl Simulation<Endpoint> {
-    /// A run with the real core in every host.
+impl Simulation<Stack> {
+    /// A run with the scenario's transport in every host: the real core, or a baseline.
     pub fn new(scenario: &Scenario, seed: u64) -> Result<Self, ConfigError> {
-        Self::with_transports(scenario, seed, |_, config| Endpoint::new(config))
+        Self::with_transports(scenario, seed, |host, config| Stack::new(scenario, host, config))
     }
 }
 
@@ -51,8 +53,15 @@ impl<T: Transport> Simulation<T> {
             Ok(Host::new(id, transport, expected[id as usize], ahead))
         };
         let hosts = (0..count).map(host).collect::<Result<_, E>>()?;
+        let mut successors = BTreeMap::new();
+        for (step, planned) in (0..).zip(scenario.fault_steps()) {
+            if let FaultAction::Crash(host, _) = planned.action {
+                let seed = Stream::new(seed, Component::Incarnation, step).bits();
+                successors.insert(step, make(host, Config { seed, ..scenario.core_config() })?);
+            }
+        }
         let world = World::new(scenario, seed, &plan);
-        Ok(Self { scenario: scenario.clone(), seed, world, hosts })
+        Ok(Self { scenario: scenario.clone(), seed, world, hosts, successors })
     }
 
     /// Lets somebody watch.
@@ -174,6 +183,12 @@ impl<T: Transport> Simulation<T> {
         match world.fabric.fault_plan()[step as usize].action {
             FaultAction::Pause(host, paused) => hosts[host as usize].set_paused(world, paused),
             FaultAction::Drift(host, ppm) => hosts[host as usize].set_drift(world, ppm),
+            FaultAction::Crash(host, comes_back) => {
+                if let Some(successor) = self.successors.remove(&step) {
+                    hosts[host as usize].crash(world, successor, comes_back);
+                }
+            }
+            FaultAction::Restart(host) => hosts[host as usize].restart(world),
             FaultAction::Down(..)
             | FaultAction::Rate(..)
             | FaultAction::Loss(..)

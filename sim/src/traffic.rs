@@ -32,6 +32,8 @@ pub struct Flow {
     pub failed: u32,
     /// Messages that the receiver's endpoint has delivered.
     pub received: u32,
+    /// Messages that nobody has to deliver any more, and nobody has: a crash of a host came between.
+    pub lost: u32,
     /// When the sender's last completion came.
     pub sent_at: Time,
     /// When the receiver's last completion came.
@@ -48,7 +50,12 @@ impl Flow {
     /// Whether nothing more is to be expected of it. UD promises nothing to the receiver.
     pub fn is_done(&self) -> bool {
         let all = self.spec.messages;
-        self.completed >= all && (self.received >= all || self.spec.service == ServiceKey::Ud)
+        self.completed >= all && (self.has_arrived() || self.spec.service == ServiceKey::Ud)
+    }
+
+    /// Whether the receiver has all that it can have.
+    fn has_arrived(&self) -> bool {
+        self.received + self.lost >= self.spec.messages
     }
 }
 
@@ -58,9 +65,21 @@ pub struct Traffic {
     flows: Vec<Flow>,
     /// The flow of each message.
     owners: Vec<u32>,
+    /// How far each message is.
+    fates: Vec<Fate>,
     open: usize,
     followers: Followers,
     progress_at: Time,
+}
+
+/// How far a message is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Fate {
+    submitted: bool,
+    completed: bool,
+    delivered: bool,
+    /// A crash came between: it may be delivered, or not.
+    excused: bool,
 }
 
 /// Which flows wait for which, by the flow that they wait for.
@@ -113,6 +132,7 @@ impl Traffic {
                 completed: 0,
                 failed: 0,
                 received: 0,
+                lost: 0,
                 sent_at: Time::ZERO,
                 received_at: Time::ZERO,
                 packets: 0,
@@ -128,6 +148,7 @@ impl Traffic {
         Self {
             open: flows.len(),
             flows,
+            fates: vec![Fate::default(); owners.len()],
             owners,
             followers: Followers::new(plan),
             progress_at: Time::ZERO,
@@ -173,7 +194,37 @@ impl Traffic {
             return None;
         }
         flow.submitted += 1;
-        Some(flow.first_message + flow.submitted - 1)
+        let message = flow.first_message + flow.submitted - 1;
+        self.fates[message as usize].submitted = true;
+        Some(message)
+    }
+
+    /// The messages from or to a host whose ends do not both know how they ended.
+    pub fn under_way(&self, host: u32) -> Vec<MessageId> {
+        let of_host = self.flows.iter().filter(|it| it.spec.src == host || it.spec.dst == host);
+        let messages = of_host.flat_map(|it| (it.first_message..).take(it.submitted as usize));
+        let open = |fate: Fate| fate.submitted && !(fate.completed && fate.delivered);
+        messages.filter(|&message| open(self.fates[message as usize])).collect()
+    }
+
+    /// Whether the sender's endpoint is done with a message.
+    pub fn is_completed(&self, message: MessageId) -> bool {
+        self.fates[message as usize].completed
+    }
+
+    /// Whether a crash came between, so that a message may be delivered or not.
+    pub fn is_excused(&self, message: MessageId) -> bool {
+        self.fates[message as usize].excused
+    }
+
+    /// A crash came between: the message need not be delivered. `ready` as below.
+    pub fn excuse(&mut self, now: Time, message: MessageId, ready: &mut Vec<u32>) {
+        let fate = &mut self.fates[message as usize];
+        if std::mem::replace(&mut fate.excused, true) || fate.delivered {
+            return;
+        }
+        self.advance(now, message, |flow| flow.lost += 1);
+        self.release_arrived(now, message, ready);
     }
 
     /// Payload came to its place.
@@ -189,6 +240,7 @@ impl Traffic {
     /// The sender's endpoint is done with a message. Flows that waited for that are appended to
     /// `ready`.
     pub fn completed(&mut self, now: Time, message: MessageId, well: bool, ready: &mut Vec<u32>) {
+        self.fates[message as usize].completed = true;
         self.advance(now, message, |flow| {
             flow.completed += 1;
             flow.failed += u32::from(!well);
@@ -203,13 +255,25 @@ impl Traffic {
 
     /// The receiver's endpoint has delivered a message; `ready` as above.
     pub fn received(&mut self, now: Time, message: MessageId, ready: &mut Vec<u32>) {
+        let fate = &mut self.fates[message as usize];
+        let late = fate.excused && !fate.delivered;
+        fate.delivered = true;
         self.advance(now, message, |flow| {
             flow.received += 1;
+            flow.lost -= u32::from(late);
             flow.received_at = now;
         });
+        // Who waits for it was released when it was given up.
+        if !late {
+            self.release_arrived(now, message, ready);
+        }
+    }
+
+    /// Releases who waits for a flow's arrival, if this message was the last of it.
+    fn release_arrived(&mut self, now: Time, message: MessageId, ready: &mut Vec<u32>) {
         let flow = self.flow_of(message);
         let state = &self.flows[flow as usize];
-        if state.received == state.spec.messages {
+        if state.received + state.lost == state.spec.messages {
             self.release(now, flow, Moment::Received, ready);
         }
     }

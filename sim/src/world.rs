@@ -33,6 +33,8 @@ pub struct World {
     pub placements: Slab<PendingPlacement>,
     /// What all hosts are like.
     pub options: HostSettings,
+    /// Packets that reached a host which was down.
+    pub missed: u64,
     /// Flows that a step has made ready.
     ready: Vec<u32>,
 }
@@ -44,6 +46,8 @@ pub struct PendingPlacement {
     pub packet: PacketId,
     /// Where it goes.
     pub placement: Placement,
+    /// Of which incarnation of its host.
+    pub incarnation: u32,
 }
 
 /// What all hosts are like.
@@ -72,6 +76,7 @@ impl World {
             observer: Observer::default(),
             placements: Slab::new(),
             ready: Vec::new(),
+            missed: 0,
             options: HostSettings {
                 placement_delay: scenario.host.placement_delay,
                 nic_packets: scenario.host.nic_packets,
@@ -100,6 +105,12 @@ impl World {
     /// A sender's endpoint is done with a message.
     pub(crate) fn message_sent(&mut self, message: MessageId, well: bool) {
         self.traffic.completed(self.now, message, well, &mut self.ready);
+        self.begin_ready();
+    }
+
+    /// A crash came between: a message may be delivered or not.
+    pub(crate) fn excuse(&mut self, message: MessageId) {
+        self.traffic.excuse(self.now, message, &mut self.ready);
         self.begin_ready();
     }
 

@@ -113,6 +113,16 @@ impl InboundId {
     pub(crate) const fn message(message: u32) -> Self {
         Self { message, region: Self::NO_REGION }
     }
+
+    /// For who takes this core's place behind the same boundary: a number of its own choosing, ...
+    pub const fn from_number(number: u32) -> Self {
+        Self::message(number)
+    }
+
+    /// ... and the same number again.
+    pub const fn number(self) -> u32 {
+        self.message
+    }
 }
 
 /// Where payload goes.

@@ -4,7 +4,7 @@ use usrd_proto::SendFailure;
 
 use crate::traffic::{MessageId, Traffic};
 
-/// Judges a completed send: nothing in a scenario can kill a peer, so none has to fail.
+/// Judges a completed send: nothing but a crash can kill a peer, so no other has to fail.
 pub(super) fn check_send(
     message: MessageId,
     result: Result<(), SendFailure>,

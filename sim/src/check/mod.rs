@@ -2,6 +2,7 @@
 //! protocol works, and cost a few operations per packet. What they find does not stop a run.
 
 mod conservation;
+mod crashes;
 mod exactly_once;
 mod integrity;
 mod leftovers;
@@ -14,6 +15,7 @@ use std::fmt;
 use serde::Serialize;
 use usrd_proto::{RecvFailure, SendFailure};
 
+use self::crashes::Crashes;
 use self::exactly_once::ExactlyOnce;
 pub use self::integrity::{fill_pattern, send_base};
 use self::order::Order;
@@ -100,6 +102,7 @@ pub struct Piece {
 pub struct Checkers {
     exactly_once: ExactlyOnce,
     order: Order,
+    crashes: Crashes,
     carries_bytes: bool,
     log: Log,
 }
@@ -110,6 +113,7 @@ impl Checkers {
         Self {
             exactly_once: ExactlyOnce::new(traffic),
             order: Order::new(traffic),
+            crashes: Crashes::default(),
             carries_bytes,
             log: Log::default(),
         }
@@ -135,11 +139,39 @@ impl Checkers {
         self.order.submitted(traffic.flow_of(message), message);
     }
 
-    /// A message was completed by the sender's endpoint.
-    pub fn sent(&mut self, now: Time, message: MessageId, result: Result<(), SendFailure>) {
+    /// A message was completed by the sender's endpoint; `excused` if a crash is reason enough for
+    /// it to fail.
+    pub fn sent(
+        &mut self,
+        now: Time,
+        message: MessageId,
+        result: Result<(), SendFailure>,
+        excused: bool,
+    ) {
         let verdict = self.exactly_once.completed(message);
         self.log.verdict(Checker::ExactlyOnce, now, verdict);
+        let result = if excused { Ok(()) } else { result };
         self.log.verdict(Checker::Liveness, now, liveness::check_send(message, result));
+    }
+
+    /// A host has lost everything.
+    pub fn crashed(&mut self, host: u32, hosts: u32) {
+        self.crashes.crashed(host, hosts);
+    }
+
+    /// A host is up again.
+    pub fn restarted(&mut self, host: u32) {
+        self.crashes.restarted(host);
+    }
+
+    /// A host's endpoint says that its context with another is over.
+    pub fn learned(&mut self, host: u32, of: u32) {
+        self.crashes.learned(host, of);
+    }
+
+    /// Whether a crash is reason enough for what goes on with `other` to fail at `host`.
+    pub fn excuse(&self, host: u32, other: u32) -> bool {
+        self.crashes.excuse(host, other)
     }
 
     /// A piece of payload came to its place.
@@ -158,6 +190,9 @@ impl Checkers {
         bytes: &[u8],
         result: Result<(), RecvFailure>,
     ) {
+        if matches!(result, Err(RecvFailure::Aborted(_))) && self.crashes.excuse(at, from) {
+            return;
+        }
         if let Err(failure) = result {
             let what = format!("host {at}: a receive failed: {failure}");
             return self.report(Checker::ExactlyOnce, now, what);
@@ -170,7 +205,8 @@ impl Checkers {
         let spec = traffic.spec_of(message);
         let verdict = self.exactly_once.delivered(spec, message);
         self.log.verdict(Checker::ExactlyOnce, now, verdict);
-        self.log.verdict(Checker::Order, now, self.order.delivered(spec, flow, message));
+        let gaps = self.crashes.have_touched(spec.src, spec.dst);
+        self.log.verdict(Checker::Order, now, self.order.delivered(spec, flow, message, gaps));
         let verdict = integrity::check_message(spec, message, (from, at, len));
         self.log.verdict(Checker::Integrity, now, verdict);
         if self.carries_bytes {

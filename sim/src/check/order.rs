@@ -1,5 +1,5 @@
 //! Order: what one host sends to another over RD is delivered in the order of submission, across
-//! all flows between the two.
+//! all flows between the two; what a connection carries, in that of its flow.
 
 use std::collections::HashMap;
 
@@ -7,13 +7,13 @@ use crate::scenario::ServiceKey;
 use crate::traffic::{MessageId, Traffic};
 use crate::workload::FlowSpec;
 
-/// Submitted and delivered so far, per pair of hosts.
+/// Submitted and delivered so far, per order that is promised.
 #[derive(Debug)]
 pub(super) struct Order {
-    /// The place of each RD message in its pair's submissions.
+    /// The place of each message in its order.
     places: Vec<u32>,
-    /// The pair of each flow.
-    pairs: Vec<u32>,
+    /// The order of each flow.
+    orders: Vec<u32>,
     progress: Vec<Progress>,
 }
 
@@ -26,42 +26,43 @@ struct Progress {
 impl Order {
     pub(super) fn new(traffic: &Traffic) -> Self {
         let mut numbers = HashMap::new();
-        let mut pairs = Vec::with_capacity(traffic.flows().len());
-        for flow in traffic.flows() {
+        let mut orders = Vec::with_capacity(traffic.flows().len());
+        for (number, flow) in (0..).zip(traffic.flows()) {
             let spec = &flow.spec;
-            // Other services have an order of their own, which is none.
-            let ends = (spec.src, spec.dst, spec.service == ServiceKey::Rd);
+            // Over RD the flows between two hosts are one; all others are for themselves.
+            let alone = (spec.service != ServiceKey::Rd).then_some(number);
             let next = numbers.len() as u32;
-            pairs.push(*numbers.entry(ends).or_insert(next));
+            orders.push(*numbers.entry((spec.src, spec.dst, alone)).or_insert(next));
         }
         Self {
             places: vec![0; traffic.message_count()],
-            pairs,
+            orders,
             progress: vec![Progress::default(); numbers.len()],
         }
     }
 
     /// A message was handed to the sender's endpoint.
     pub(super) fn submitted(&mut self, flow: u32, message: MessageId) {
-        let progress = &mut self.progress[self.pairs[flow as usize] as usize];
+        let progress = &mut self.progress[self.orders[flow as usize] as usize];
         self.places[message as usize] = progress.submitted;
         progress.submitted += 1;
     }
 
-    /// A message was delivered.
+    /// A message was delivered. There may be `gaps`: messages that failed with a host.
     pub(super) fn delivered(
         &mut self,
         spec: &FlowSpec,
         flow: u32,
         message: MessageId,
+        gaps: bool,
     ) -> Result<(), String> {
-        if spec.service != ServiceKey::Rd {
+        if !is_promised(spec.service) {
             return Ok(());
         }
-        let progress = &mut self.progress[self.pairs[flow as usize] as usize];
+        let progress = &mut self.progress[self.orders[flow as usize] as usize];
         let (expected, place) = (progress.delivered, self.places[message as usize]);
-        progress.delivered += 1;
-        if place == expected {
+        progress.delivered = if gaps { place.max(expected) } else { expected } + 1;
+        if place == expected || gaps && place > expected {
             return Ok(());
         }
         let (src, dst) = (spec.src, spec.dst);
@@ -71,28 +72,55 @@ impl Order {
     }
 }
 
+const fn is_promised(service: ServiceKey) -> bool {
+    match service {
+        ServiceKey::Srd | ServiceKey::Ud => false,
+        ServiceKey::Rd | ServiceKey::Rc | ServiceKey::RcSr | ServiceKey::Tcp => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::time::Time;
     use crate::workload::Plan;
 
+    fn spec(service: ServiceKey) -> FlowSpec {
+        FlowSpec { src: 0, dst: 1, messages: 2, size: 1, service, start: Time::ZERO }
+    }
+
     #[test]
-    fn flows_between_the_same_hosts_share_an_order() {
-        let spec = FlowSpec {
-            src: 0,
-            dst: 1,
-            messages: 2,
-            size: 1,
-            service: ServiceKey::Rd,
-            start: Time::ZERO,
-        };
+    fn a_crash_leaves_gaps_and_no_way_back() {
+        let spec = spec(ServiceKey::Rd);
+        let mut order = Order::new(&Traffic::new(&Plan::of(&[spec, spec])));
+        for (flow, message) in [(0, 0), (0, 1), (1, 2), (1, 3)] {
+            order.submitted(flow, message);
+        }
+        order.delivered(&spec, 0, 1, true).unwrap();
+        order.delivered(&spec, 1, 3, true).unwrap();
+        assert!(order.delivered(&spec, 1, 2, true).is_err());
+    }
+
+    #[test]
+    fn connections_have_an_order_each() {
+        let spec = spec(ServiceKey::Tcp);
         let mut order = Order::new(&Traffic::new(&Plan::of(&[spec, spec])));
         for (flow, message) in [(0, 0), (1, 2), (0, 1), (1, 3)] {
             order.submitted(flow, message);
         }
-        order.delivered(&spec, 0, 0).unwrap();
-        order.delivered(&spec, 1, 2).unwrap();
-        assert!(order.delivered(&spec, 1, 3).is_err());
+        order.delivered(&spec, 1, 2, false).unwrap();
+        assert!(order.delivered(&spec, 0, 1, false).is_err());
+    }
+
+    #[test]
+    fn flows_between_the_same_hosts_share_an_order() {
+        let spec = spec(ServiceKey::Rd);
+        let mut order = Order::new(&Traffic::new(&Plan::of(&[spec, spec])));
+        for (flow, message) in [(0, 0), (1, 2), (0, 1), (1, 3)] {
+            order.submitted(flow, message);
+        }
+        order.delivered(&spec, 0, 0, false).unwrap();
+        order.delivered(&spec, 1, 2, false).unwrap();
+        assert!(order.delivered(&spec, 1, 3, false).is_err());
     }
 }

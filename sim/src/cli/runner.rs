@@ -1,5 +1,6 @@
 //! Reading a scenario as the command line changes it, and running it.
 
+use usrd_sim::host::Stack;
 use usrd_sim::{Document, Report, Scenario, Simulation, value_of};
 
 use super::args::ScenarioArgs;
@@ -29,7 +30,7 @@ impl Prepared {
         Ok(Self { document, scenario, seed })
     }
 
-    pub(crate) fn simulation(&self) -> Result<Simulation<usrd_proto::Endpoint>, Failure> {
+    pub(crate) fn simulation(&self) -> Result<Simulation<Stack>, Failure> {
         Simulation::new(&self.scenario, self.seed).map_err(|error| error.to_string().into())
     }
 

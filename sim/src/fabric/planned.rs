@@ -32,7 +32,10 @@ impl Fabric {
             }
             FaultAction::Loss(link, chance) => self.faulty(link).planned_loss = chance,
             FaultAction::BlackHole(link, below) => self.faulty(link).black_hole = below,
-            FaultAction::Pause(..) | FaultAction::Drift(..) => {}
+            FaultAction::Pause(..)
+            | FaultAction::Drift(..)
+            | FaultAction::Crash(..)
+            | FaultAction::Restart(..) => {}
         }
     }
 

@@ -14,6 +14,10 @@ use crate::world::{PendingPlacement, World};
 impl<T: Transport> Host<T> {
     /// A packet is here. It belongs to the host until it is released.
     pub fn arrived(&mut self, world: &mut World, id: PacketId) {
+        if self.is_down() {
+            world.missed += 1;
+            return world.fabric.packets.release(id);
+        }
         if let Some(held) = &mut self.paused {
             return held.push(id);
         }
@@ -59,6 +63,9 @@ impl<T: Transport> Host<T> {
     pub fn placed(&mut self, world: &mut World, placement: u32) {
         // A device's copy goes on while the host's program stands still.
         let pending = world.placements.remove(placement as usize);
+        if pending.incarnation != self.incarnation {
+            return world.fabric.packets.release(pending.packet);
+        }
         self.execute(world, pending.packet, &pending.placement);
         self.turn(world);
     }
@@ -86,7 +93,8 @@ impl<T: Transport> Host<T> {
         if delay == Time::ZERO {
             return self.execute(world, packet, &placement);
         }
-        let number = world.placements.insert(PendingPlacement { packet, placement }) as u32;
+        let pending = PendingPlacement { packet, placement, incarnation: self.incarnation };
+        let number = world.placements.insert(pending) as u32;
         let event = Event::Placed { host: self.id, placement: number };
         world.queue.schedule(world.now + delay, event);
     }

@@ -8,18 +8,21 @@
 
 mod arrival;
 mod clock;
+mod crash;
 mod memory;
+mod peers;
+mod stack;
 mod transport;
 
-use std::collections::BTreeMap;
-
 use usrd_proto::{
-    BufferId, BufferRange, CompletionLevel, Event as CoreEvent, PeerId, RecvFailure, RecvRequest,
-    SendFailure, SendRequest, Service, Token,
+    AddPeerError, BufferId, BufferRange, CompletionLevel, EndpointStats, Event as CoreEvent,
+    PeerId, RecvFailure, RecvRequest, SendFailure, SendRequest, Service, Token,
 };
 
 use self::clock::Clock;
 use self::memory::{Bounces, Receives};
+use self::peers::Peers;
+pub use self::stack::Stack;
 pub use self::transport::Transport;
 use crate::check::{Checker, send_base};
 use crate::digest::Kind;
@@ -44,6 +47,14 @@ pub struct Host<T> {
     clock: Clock,
     /// What has arrived since it stands still, if it does.
     paused: Option<Vec<PacketId>>,
+    /// How many planned faults keep it down.
+    downs: u32,
+    /// Whether it will never be up again.
+    gone: bool,
+    /// How many endpoints it has lost, ...
+    incarnation: u32,
+    /// ... and what they had done.
+    past: Vec<EndpointStats>,
 }
 
 /// What a host will receive: how many messages, the largest of them, and from how many flows.
@@ -71,12 +82,21 @@ impl<T: Transport> Host<T> {
             blocked: false,
             clock: Clock::default(),
             paused: None,
+            downs: 0,
+            gone: false,
+            incarnation: 0,
+            past: Vec::new(),
         }
     }
 
     /// Its endpoint.
     pub fn transport(&self) -> &T {
         &self.transport
+    }
+
+    /// What its endpoint has done, and those that it lost in crashes.
+    pub fn all_stats(&self) -> impl Iterator<Item = EndpointStats> {
+        self.past.iter().copied().chain([self.transport.stats()])
     }
 
     /// How it numbers another host, once it knows it.
@@ -113,15 +133,29 @@ impl<T: Transport> Host<T> {
 
     /// A flow from here begins.
     pub fn start_flow(&mut self, world: &mut World, flow: u32) {
+        if self.is_down() {
+            return self.miss_start(world, flow);
+        }
         let to = world.traffic.flows()[flow as usize].spec.dst;
-        if self.peers.of(to).is_none() {
-            match self.transport.add_peer(self.clock.reads(world.now)) {
-                Ok(peer) => self.peers.bind(to, peer),
-                Err(error) => return world.checkers.report(Checker::Host, world.now, error),
-            }
+        if let Err(error) = self.connect(world.now, flow, to) {
+            return world.checkers.report(Checker::Host, world.now, error);
         }
         self.submit(world, flow);
         self.turn(world);
+    }
+
+    /// Sees to it that a flow has a peer to go to.
+    fn connect(&mut self, now: Time, flow: u32, to: u32) -> Result<(), AddPeerError> {
+        let per_flow = self.transport.opens_per_flow();
+        let known = if per_flow { self.peers.reuse(flow, to) } else { self.peers.of(to).is_some() };
+        if !known {
+            let peer = self.transport.add_peer(self.clock.reads(now))?;
+            self.peers.bind(to, peer);
+            if per_flow {
+                self.peers.occupy(flow, peer);
+            }
+        }
+        Ok(())
     }
 
     /// It stands still, or goes on and sees to what has arrived meanwhile.
@@ -158,7 +192,7 @@ impl<T: Transport> Host<T> {
 
     /// Everything that the endpoint wants done now.
     pub(crate) fn turn(&mut self, world: &mut World) {
-        if self.paused.is_some() {
+        if self.paused.is_some() || self.is_down() {
             return;
         }
         self.time_out(world);
@@ -213,8 +247,9 @@ impl<T: Transport> Host<T> {
             match event {
                 CoreEvent::SendCompleted { token, result, .. } => self.sent(world, token, result),
                 CoreEvent::RecvCompleted { token, peer, service, len, result } => {
-                    // A datagram may come twice; a reliable message must not miss its receive.
-                    self.receives.unposted += u64::from(service == Service::Ud);
+                    // A datagram may come twice, a message end with its sender; others must not miss
+                    // their receive.
+                    self.receives.unposted += u64::from(service == Service::Ud || result.is_err());
                     self.received(world, token, peer, len, result);
                 }
                 CoreEvent::BounceFreed { bounce } => self.bounces.free(bounce.0),
@@ -227,9 +262,11 @@ impl<T: Transport> Host<T> {
                         format!("host {}: {event:?} of an operation nobody asked for", self.id);
                     world.checkers.report(Checker::Host, world.now, what);
                 }
+                CoreEvent::PeerDown { peer, .. } => {
+                    world.checkers.learned(self.id, self.peers.host_of(peer));
+                }
                 CoreEvent::RecvCancelled { .. }
                 | CoreEvent::PeerUp { .. }
-                | CoreEvent::PeerDown { .. }
                 | CoreEvent::PathChanged { .. } => {}
             }
         }
@@ -239,7 +276,11 @@ impl<T: Transport> Host<T> {
     fn sent(&mut self, world: &mut World, token: Token, result: Result<(), SendFailure>) {
         let message = token.0 as MessageId;
         world.observer.message(world.now, Kind::Sent, self.id, message);
-        world.checkers.sent(world.now, message, result);
+        if result.is_err() && world.checkers.excuse(self.id, world.traffic.spec_of(message).dst) {
+            world.excuse(message);
+        }
+        let excused = world.traffic.is_excused(message);
+        world.checkers.sent(world.now, message, result, excused);
         world.message_sent(message, result.is_ok());
         self.submit(world, world.traffic.flow_of(message));
     }
@@ -270,8 +311,12 @@ impl<T: Transport> Host<T> {
 
     /// Submits the flow's next messages, as many as may be under way.
     fn submit(&mut self, world: &mut World, flow: u32) {
-        let spec = world.traffic.flows()[flow as usize].spec;
-        let Some(peer) = self.peers.of(spec.dst) else {
+        let state = &world.traffic.flows()[flow as usize];
+        let (spec, is_over) = (state.spec, state.completed >= state.spec.messages);
+        if is_over {
+            return self.peers.release(flow);
+        }
+        let Some(peer) = self.peers.of_flow(flow, spec.dst) else {
             return;
         };
         let service = Service::from(spec.service);
@@ -322,36 +367,6 @@ impl<T: Transport> Host<T> {
     }
 }
 
-/// Which host is which peer of the endpoint, and the other way round.
-#[derive(Debug, Default)]
-struct Peers {
-    by_host: BTreeMap<u32, PeerId>,
-    hosts: Vec<u32>,
-}
-
-impl Peers {
-    fn of(&self, host: u32) -> Option<PeerId> {
-        self.by_host.get(&host).copied()
-    }
-
-    fn host_of(&self, peer: PeerId) -> u32 {
-        self.hosts[peer.0 as usize]
-    }
-
-    fn bind(&mut self, host: u32, peer: PeerId) {
-        let index = peer.0 as usize;
-        if self.hosts.len() <= index {
-            self.hosts.resize(index + 1, host);
-        }
-        self.hosts[index] = host;
-        self.by_host.insert(host, peer);
-    }
-
-    fn all(&self) -> impl Iterator<Item = PeerId> {
-        self.by_host.values().copied()
-    }
-}
-
 /// The one timer event that counts.
 #[derive(Debug)]
 struct Timer {
@@ -374,6 +389,12 @@ impl Timer {
         self.rings_at = due;
         self.generation = self.generation.wrapping_add(1);
         Some(self.generation)
+    }
+
+    /// Nothing rings any more.
+    fn cancel(&mut self) {
+        self.rings_at = Time::NEVER;
+        self.generation = self.generation.wrapping_add(1);
     }
 
     fn rings(&mut self, generation: u32) -> bool {

@@ -1,5 +1,6 @@
 //! What a host runs: the protocol endpoint, seen through the calls that a driver makes. The real
-//! core is one implementation; baselines are others. Chosen at compile time: no virtual calls.
+//! core is one implementation, the baselines are another; [`Stack`](super::Stack) is either. No
+//! virtual calls.
 
 use usrd_proto::{
     AddPeerError, BounceCopy, Endpoint, EndpointStats, Event, Handled, HeaderBuffer, Inbound,
@@ -10,6 +11,10 @@ use usrd_proto::{
 /// A transport endpoint without input, output or clock. The methods mean what they mean for
 /// [`Endpoint`].
 pub trait Transport {
+    /// Whether each flow under way needs a peer of its own: a connection.
+    fn opens_per_flow(&self) -> bool {
+        false
+    }
     /// A new peer.
     fn add_peer(&mut self, now: Instant) -> Result<PeerId, AddPeerError>;
     /// A message to send.

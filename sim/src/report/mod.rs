@@ -206,7 +206,7 @@ impl Report {
         hosts: &[Host<T>],
         wall: Duration,
     ) -> Self {
-        let stats: Vec<EndpointStats> = hosts.iter().map(|host| host.transport().stats()).collect();
+        let stats: Vec<EndpointStats> = hosts.iter().flat_map(Host::all_stats).collect();
         let violations = world.checkers.violations().to_vec();
         let hops = world.fabric.counters().hops;
         let flows = world.traffic.flows();
@@ -355,6 +355,7 @@ fn drops(world: &World, stats: &[EndpointStats]) -> BTreeMap<String, u64> {
         ("network.loss", counters.lost),
         ("network.down", counters.dropped_down),
         ("network.corrupt", counters.corrupted),
+        ("host.down", world.missed),
     ];
     let mut drops = BTreeMap::new();
     for (name, count) in network.into_iter().filter(|&(_, count)| count > 0) {

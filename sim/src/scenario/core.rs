@@ -8,6 +8,7 @@ use usrd_proto::wire::DATA_HEADER_BYTES;
 use usrd_proto::{Config, Service, SprayPolicy};
 
 use super::Scenario;
+use crate::baseline::Kind;
 use crate::time::Time;
 use crate::units::Bytes;
 
@@ -84,6 +85,12 @@ pub enum TransportKey {
     Rd,
     /// The protocol core: neither.
     Ud,
+    /// RDMA's reliable connection: one path, go-back-N, DCQCN.
+    Rc,
+    /// The same with selective repeat.
+    RcSr,
+    /// TCP: one path, SACK, CUBIC.
+    Tcp,
 }
 
 impl TransportKey {
@@ -93,6 +100,24 @@ impl TransportKey {
             Self::Srd => ServiceKey::Srd,
             Self::Rd => ServiceKey::Rd,
             Self::Ud => ServiceKey::Ud,
+            Self::Rc => ServiceKey::Rc,
+            Self::RcSr => ServiceKey::RcSr,
+            Self::Tcp => ServiceKey::Tcp,
+        }
+    }
+
+    /// As scenario files write it.
+    pub const fn name(self) -> &'static str {
+        self.service().name()
+    }
+
+    /// Which of the transports it is that SRD is compared with, if it is one.
+    pub const fn baseline(self) -> Option<Kind> {
+        match self {
+            Self::Srd | Self::Rd | Self::Ud => None,
+            Self::Rc => Some(Kind::Rc),
+            Self::RcSr => Some(Kind::RcSr),
+            Self::Tcp => Some(Kind::Tcp),
         }
     }
 }
@@ -108,6 +133,12 @@ pub enum ServiceKey {
     Rd,
     /// Neither.
     Ud,
+    /// All of the transport `rc`: reliable, ordered in each flow.
+    Rc,
+    /// All of the transport `rc-sr`: the same.
+    RcSr,
+    /// All of the transport `tcp`: the same.
+    Tcp,
 }
 
 impl ServiceKey {
@@ -117,7 +148,15 @@ impl ServiceKey {
             Self::Srd => "srd",
             Self::Rd => "rd",
             Self::Ud => "ud",
+            Self::Rc => "rc",
+            Self::RcSr => "rc-sr",
+            Self::Tcp => "tcp",
         }
+    }
+
+    /// Whether it is one of the core's.
+    pub const fn is_of_core(self) -> bool {
+        matches!(self, Self::Srd | Self::Rd | Self::Ud)
     }
 }
 
@@ -125,7 +164,8 @@ impl From<ServiceKey> for Service {
     fn from(key: ServiceKey) -> Self {
         match key {
             ServiceKey::Srd => Self::Srd,
-            ServiceKey::Rd => Self::Rd,
+            // What a connection is told makes no difference to it.
+            ServiceKey::Rd | ServiceKey::Rc | ServiceKey::RcSr | ServiceKey::Tcp => Self::Rd,
             ServiceKey::Ud => Self::Ud,
         }
     }

@@ -153,6 +153,9 @@ pub enum FaultKind {
     SwitchReboot,
     /// A host does nothing; what arrives waits.
     HostPause,
+    /// A host loses all that it holds. Afterwards it is there as a new incarnation; without an end it
+    /// never is.
+    HostCrash,
     /// A host's clock runs too fast or too slow.
     ClockDrift,
 }
@@ -181,6 +184,10 @@ pub enum FaultAction {
     BlackHole(LinkId, u32),
     /// A host stands still, or no longer.
     Pause(u32, bool),
+    /// A host loses everything; whether it will ever be up again.
+    Crash(u32, bool),
+    /// A host is up again.
+    Restart(u32),
     /// A host's clock is so much too fast, in millionths.
     Drift(u32, i32),
 }
@@ -220,10 +227,16 @@ impl Scenario {
             })?;
         }
         for (nth, event) in self.faults.event.iter().enumerate() {
-            event.actions(self.network()).map_err(|(name, message)| {
+            let fault = |(name, message): KeyError| {
                 let key = format!("faults.event[{nth}].{name}");
                 Fault { key, message }
-            })?;
+            };
+            event.actions(self.network()).map_err(fault)?;
+            if event.kind == FaultKind::HostCrash && self.transport.baseline().is_some() {
+                let name = self.transport.name();
+                let message = format!("\"{name}\" has no incarnations: a connection ends for good");
+                return Err(fault(("kind", message)));
+            }
         }
         Ok(())
     }
@@ -310,6 +323,10 @@ impl FaultEvent {
             FaultKind::HostPause => {
                 let host = host()?;
                 (vec![FaultAction::Pause(host, true)], vec![FaultAction::Pause(host, false)])
+            }
+            FaultKind::HostCrash => {
+                let (host, comes_back) = (host()?, self.until.is_some());
+                (vec![FaultAction::Crash(host, comes_back)], vec![FaultAction::Restart(host)])
             }
             FaultKind::ClockDrift => {
                 let host = host()?;

@@ -4,6 +4,7 @@
 //! the values make sense together is checked afterwards, in `validate`. Both kinds of error name
 //! the line.
 
+mod baseline;
 mod core;
 mod document;
 mod faults;
@@ -21,6 +22,7 @@ use crate::time::Time;
 use crate::topology::Network;
 use crate::workload::Workload;
 
+pub use self::baseline::BaselineOptions;
 pub use self::core::{ControllerKey, CoreOptions, ServiceKey, SprayKey, TransportKey};
 pub use self::document::{Document, shown, value_of};
 pub use self::faults::{
@@ -62,6 +64,9 @@ pub struct Scenario {
     /// The protocol's options.
     #[serde(default)]
     pub core: CoreOptions,
+    /// The options of what it is compared with.
+    #[serde(default)]
+    pub baseline: BaselineOptions,
     /// What the hosts are like.
     #[serde(default)]
     pub host: HostOptions,

@@ -11,6 +11,7 @@ pub(crate) type Check = Result<(), Fault>;
 impl Scenario {
     /// The first thing that cannot be right.
     pub(super) fn validate(&self) -> Check {
+        self.check_baseline()?;
         self.check_core()?;
         self.check_links()?;
         self.check_faults()?;

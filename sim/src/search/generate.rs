@@ -130,12 +130,13 @@ fn event(text: &mut String, dice: &mut Dice, hosts: u64) {
         "\n[[faults.event]]\nat = \"{at}us\"\nuntil = \"{}us\"\ntarget = \"host{host}\"",
         at + long
     );
-    let _ = match dice.between(0, 5) {
+    let _ = match dice.between(0, 6) {
         0 => writeln!(text, "kind = \"link-down\""),
         1 => writeln!(text, "kind = \"link-rate\"\nrate = \"{}Mbps\"", dice.between(100, 900)),
         2 => writeln!(text, "kind = \"link-loss\"\nshare = {}", dice.share(0.5)),
         3 => writeln!(text, "kind = \"black-hole\"\nshare = {}", dice.share(0.8)),
         4 => writeln!(text, "kind = \"clock-drift\"\nppm = {}", dice.between(1, 200)),
+        5 => writeln!(text, "kind = \"host-crash\""),
         _ => writeln!(text, "kind = \"host-pause\""),
     };
 }

@@ -52,6 +52,8 @@ impl Scenario {
         require(pair.src != pair.dst, &key("dst"), || "a host does not send to itself".into())?;
         require(pair.messages > 0, &key("messages"), || "must be at least 1".into())?;
         require(pair.start < self.end, &key("start"), || "is not before the end".into())?;
+        let of_core = pair.service.is_none_or(ServiceKey::is_of_core);
+        require(of_core, &key("service"), || "connections are a transport of their own".into())?;
         self.check_size(&key("size"), pair.size.0, pair.service.unwrap_or(self.workload.service))
     }
 

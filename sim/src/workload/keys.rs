@@ -171,6 +171,12 @@ impl Workload {
         self.posted_receives.unwrap_or_else(|| self.outstanding.saturating_mul(2))
     }
 
+    /// Whether flows say how they are carried.
+    pub(crate) fn names_services(&self) -> bool {
+        let listed = self.pairs.iter().flatten().chain(&self.traced);
+        listed.into_iter().any(|pair| pair.service.is_some())
+    }
+
     /// A flow of the pattern: messages, size and service as the workload says.
     pub(super) fn uniform(&self, src: u32, dst: u32) -> FlowSpec {
         FlowSpec {

@@ -1,0 +1,70 @@
+//! Who may not know yet that a host has lost everything. Until it does, what goes between the two may
+//! fail; after that, nothing may.
+//!
+//! Host x learns of the crash of host y when its endpoint reports the old context with y over, while
+//! y is up again. What x reports while y is still down says nothing of y's next incarnation.
+
+use std::collections::BTreeSet;
+
+/// See the module's head.
+#[derive(Debug, Default)]
+pub(super) struct Crashes {
+    /// Hosts that are down.
+    down: BTreeSet<u32>,
+    /// Hosts that have ever been.
+    ever: BTreeSet<u32>,
+    /// (who has not learned yet, of whose crash).
+    unaware: BTreeSet<(u32, u32)>,
+}
+
+impl Crashes {
+    pub(super) fn crashed(&mut self, host: u32, hosts: u32) {
+        self.down.insert(host);
+        self.ever.insert(host);
+        self.unaware.extend((0..hosts).map(|other| (other, host)));
+        // The next incarnation knows of no crash before it.
+        self.unaware.retain(|&(other, _)| other != host);
+    }
+
+    pub(super) fn restarted(&mut self, host: u32) {
+        self.down.remove(&host);
+    }
+
+    /// A host's endpoint reports that its context with another is over.
+    pub(super) fn learned(&mut self, host: u32, of: u32) {
+        if !self.down.contains(&of) {
+            self.unaware.remove(&(host, of));
+        }
+    }
+
+    /// Whether what goes on between them may fail at `host`.
+    pub(super) fn excuse(&self, host: u32, other: u32) -> bool {
+        self.unaware.contains(&(host, other))
+    }
+
+    /// Whether either has ever crashed.
+    pub(super) fn have_touched(&self, a: u32, b: u32) -> bool {
+        self.ever.contains(&a) || self.ever.contains(&b)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excuse_lasts_until_the_crash_is_known() {
+        let mut crashes = Crashes::default();
+        assert!(!crashes.excuse(0, 1));
+        crashes.crashed(1, 3);
+        assert!(crashes.excuse(0, 1) && crashes.excuse(2, 1) && !crashes.excuse(1, 0));
+        crashes.learned(0, 1);
+        assert!(crashes.excuse(0, 1), "it is still down");
+        crashes.restarted(1);
+        crashes.learned(0, 1);
+        assert!(!crashes.excuse(0, 1) && crashes.excuse(2, 1));
+        assert!(crashes.have_touched(1, 2) && !crashes.have_touched(0, 2));
+        crashes.crashed(2, 3);
+        assert!(!crashes.excuse(2, 1), "a new incarnation has no context that could end");
+    }
+}
