@@ -133,6 +133,8 @@ pub enum SprayPolicy {
     Oblivious,
     /// All in turn, skipping by penalty.
     Penalty,
+    /// The same where only marks, refusals and time-outs earn penalties, not lateness.
+    Bitmap,
     /// The path of a clean ACK again; otherwise all in turn.
     Reps,
     /// The path of a clean ACK again; otherwise all in turn, skipping by penalty.

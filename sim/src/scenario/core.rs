@@ -181,6 +181,8 @@ pub enum SprayKey {
     Oblivious,
     /// All in turn, skipping by penalty.
     Penalty,
+    /// The same where lateness is no reason.
+    Bitmap,
     /// Paths of clean ACKs again.
     Reps,
     /// REPS, then by penalty.
@@ -193,6 +195,7 @@ impl From<SprayKey> for SprayPolicy {
             SprayKey::Single => Self::Single,
             SprayKey::Oblivious => Self::Oblivious,
             SprayKey::Penalty => Self::Penalty,
+            SprayKey::Bitmap => Self::Bitmap,
             SprayKey::Reps => Self::Reps,
             SprayKey::Hybrid => Self::Hybrid,
         }

@@ -149,7 +149,7 @@ impl Sprayer {
         match self.policy {
             SprayPolicy::Single => self.single(paths),
             SprayPolicy::Oblivious => self.in_turn(paths, |_, _| true),
-            SprayPolicy::Penalty => self.in_turn(paths, take_penalty),
+            SprayPolicy::Penalty | SprayPolicy::Bitmap => self.in_turn(paths, take_penalty),
             SprayPolicy::Reps => self.recycle(paths, |_, _| true),
             SprayPolicy::Hybrid => self.recycle(paths, take_penalty),
         }

@@ -2,6 +2,7 @@
 
 use super::Sender;
 use crate::boundary::Event;
+use crate::config::SprayPolicy;
 use crate::ids::{PathId, PeerId};
 use crate::path::{Path, PathState};
 use crate::psn::{PathSeq, Psn};
@@ -83,7 +84,8 @@ impl Sender {
         let config = &shared.config.path;
         let turn_ns = (self.rtt.min_ns() / TURNS_PER_RTT).max(1);
         let late = age_ns.saturating_sub(fair_ns) / turn_ns;
-        let late = late.min(config.max_penalty.into()) as u8;
+        let counts = config.spray != SprayPolicy::Bitmap;
+        let late = if counts { late.min(config.max_penalty.into()) as u8 } else { 0 };
         let mark = if marked { config.ce_penalty } else { 0 };
         path.add_penalty(config, late.saturating_add(mark));
         if late == 0 && !marked {
