@@ -13,7 +13,7 @@ use crate::host::{Expected, Host, Stack, Transport};
 use crate::observe::{Observer, Recorder, View};
 use crate::report::Report;
 use crate::rng::{Component, Stream};
-use crate::scenario::{FaultAction, Routing, Scenario};
+use crate::scenario::{FaultAction, FaultKind, Routing, Scenario};
 use crate::time::Time;
 use crate::traffic::Traffic;
 use crate::workload::Plan;
@@ -76,14 +76,24 @@ impl<T: Transport> Simulation<T> {
     }
 
     /// The same; `watch` sees it every few thousand events, and ends it if it breaks.
-    pub fn run_watched(mut self, watch: &mut impl FnMut(&Self) -> ControlFlow<()>) -> Report {
+    pub fn run_watched(self, watch: &mut impl FnMut(&Self) -> ControlFlow<()>) -> Report {
+        self.run_to_end(watch).0
+    }
+
+    /// The same; the hosts are left, as they are then.
+    pub fn run_to_end(
+        mut self,
+        watch: &mut impl FnMut(&Self) -> ControlFlow<()>,
+    ) -> (Report, Vec<Host<T>>) {
         let clock = WallClock::now();
         self.start();
         self.step_until_done(watch);
         let orderly = is_orderly(&self.scenario);
         check::finish(&mut self.world, &self.hosts, orderly);
         self.show(|recorder, now, view| recorder.finish(now, view));
-        Report::new(&self.scenario, self.seed, &self.world, &self.hosts, clock.elapsed())
+        let took = clock.elapsed();
+        let report = Report::new(&self.scenario, self.seed, &self.world, &self.hosts, took);
+        (report, self.hosts)
     }
 
     /// Everything but the hosts.
@@ -115,6 +125,7 @@ impl<T: Transport> Simulation<T> {
     /// ACKs are part of the run.
     fn step_until_done(&mut self, watch: &mut impl FnMut(&Self) -> ControlFlow<()>) {
         let mut end = self.scenario.end;
+        let drain = self.scenario.drain();
         let mut done = false;
         let mut taken = 0u32;
         while let Some((time, event)) = self.world.queue.pop() {
@@ -130,7 +141,7 @@ impl<T: Transport> Simulation<T> {
             self.dispatch(event);
             if self.world.traffic.is_done() {
                 if !done {
-                    (done, end) = (true, time + DRAIN);
+                    (done, end) = (true, time + drain);
                 }
                 if self.is_silent() {
                     return;
@@ -274,7 +285,17 @@ fn is_orderly(scenario: &Scenario) -> bool {
         && faults.link.iter().all(|own| own.odds().is_harmless())
 }
 
-/// How long after the last completion the network has to fall silent: some retransmission timeouts.
+impl Scenario {
+    /// How long after the last completion the network may take to fall silent. Who was talking to a
+    /// host that crashed may only learn of it by its silence.
+    fn drain(&self) -> Time {
+        let crashes = self.faults.event.iter().any(|event| event.kind == FaultKind::HostCrash);
+        let silence = self.core_config().loss.peer_dead_after.as_nanos() as u64;
+        if crashes { DRAIN + Time::from_ns(silence) } else { DRAIN }
+    }
+}
+
+/// Some retransmission timeouts.
 const DRAIN: Time = Time::from_ns(20_000_000);
 /// Often enough for a person who watches, and rarely enough to cost nothing.
 const BREATH_EVENTS: u32 = 4_096;

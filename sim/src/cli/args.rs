@@ -210,7 +210,8 @@ pub(crate) struct ExperimentsArgs {
     /// The list of experiments.
     #[arg(long, value_name = "FILE", default_value = "sim/plans/experiments.toml")]
     pub(crate) list: PathBuf,
-    /// Only experiments whose plan has this in its name.
+    /// Only experiments whose plan has this in its name. With --out, their sections take the place of
+    /// the old ones in the document.
     #[arg(long)]
     pub(crate) only: Option<String>,
     /// How many seeds.

@@ -1,12 +1,15 @@
 //! `experiments`: runs everything that docs/EXPERIMENTS.md shows, and writes it.
 
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use rayon::prelude::*;
-use usrd_sim::experiments::{Index, Outcome, document};
+use usrd_sim::experiments::{Index, Outcome, STATE_FIGURE, document, update};
+use usrd_sim::host::{Host, Stack};
 use usrd_sim::sweep::{Record, RunSpec};
 use usrd_sim::{Scenario, Simulation};
 
+use super::allocator::heap_bytes;
 use super::args::ExperimentsArgs;
 use super::failure::{Failure, VIOLATION};
 use super::live::live_runs;
@@ -35,7 +38,11 @@ pub(crate) fn run(args: &ExperimentsArgs) -> Result<ExitCode, Failure> {
     if args.seeds != DEFAULT_SEEDS {
         command += &format!(" --seeds {}", args.seeds);
     }
-    let text = document(&index, &outcomes, args.seeds, &command);
+    let mut text = document(&index, &outcomes, args.seeds, &command);
+    let there = args.out.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
+    if let (true, Some(there)) = (args.only.is_some(), there) {
+        text = update(&there, &text);
+    }
     match &args.out {
         Some(path) => std::fs::write(path, text).map_err(Failure::writing(path))?,
         None => say!("{text}"),
@@ -63,8 +70,18 @@ fn jobs(index: &Index, args: &ExperimentsArgs) -> Result<Vec<Job>, Failure> {
 }
 
 fn run_one(job: &Job) -> Result<Record, String> {
-    let simulation = Simulation::new(&job.scenario, job.run.seed);
-    Ok(Record::new(&job.run, &simulation.map_err(|error| error.to_string())?.run()))
+    let simulation = Simulation::new(&job.scenario, job.run.seed).map_err(|e| e.to_string())?;
+    let (report, hosts) = simulation.run_to_end(&mut |_| ControlFlow::Continue(()));
+    let mut record = Record::new(&job.run, &report);
+    record.figures.insert(STATE_FIGURE.into(), state_per_peer(hosts));
+    Ok(record)
+}
+
+/// What host 0's endpoint holds at the end for each of the other hosts, in bytes.
+fn state_per_peer(hosts: Vec<Host<Stack>>) -> f64 {
+    let peers = hosts.len() - 1;
+    let first = hosts.into_iter().next().map(Host::into_transport);
+    heap_bytes(first) as f64 / peers as f64
 }
 
 /// The records, row by row.

@@ -1,5 +1,6 @@
 //! The verbs of the command, a file for each, and what they share.
 
+mod allocator;
 mod args;
 mod determinism;
 mod diff;
@@ -20,6 +21,7 @@ mod sweep;
 
 use std::process::ExitCode;
 
+pub(crate) use self::allocator::Counting;
 pub(crate) use self::args::Arguments;
 use self::args::Command;
 use self::failure::Failure;

@@ -2,13 +2,17 @@
 
 use std::fmt::Write;
 
-use super::{Experiment, Index, Outcome, Row};
+use super::{Experiment, Index, Outcome, Row, TableKey, transports};
 
 /// All tables, in Markdown; `outcomes` has one entry per row, experiment by experiment.
 pub fn document(index: &Index, outcomes: &[Vec<Outcome>], seeds: u32, command: &str) -> String {
     let mut text = head(seeds, command);
     let mut summary = Vec::new();
+    let mut introduced = false;
     for (experiment, outcomes) in index.experiment.iter().zip(outcomes) {
+        if experiment.table != TableKey::Beside && !std::mem::replace(&mut introduced, true) {
+            text += transports::INTRODUCTION;
+        }
         table(&mut text, experiment, outcomes);
         if let Some(line) = verdict(experiment, outcomes) {
             summary.push(line);
@@ -44,10 +48,20 @@ fn table(text: &mut String, experiment: &Experiment, outcomes: &[Outcome]) {
     if let Some(note) = &experiment.note {
         let _ = writeln!(text, "{note}\n");
     }
-    *text += "| | max us | mean us | ideal us | fair | again | htsim max (mean) | ratio |\n\
-              |---|---|---|---|---|---|---|---|\n";
+    *text += match experiment.table {
+        TableKey::Beside => {
+            "| | max us | mean us | ideal us | fair | again | htsim max (mean) | ratio |\n\
+             |---|---|---|---|---|---|---|---|\n"
+        }
+        TableKey::Transports => transports::HEAD,
+        TableKey::State => transports::STATE_HEAD,
+    };
     for (row, outcome) in experiment.rows.iter().zip(outcomes) {
-        *text += &line(experiment, row, outcome);
+        *text += &match experiment.table {
+            TableKey::Beside => line(experiment, row, outcome),
+            TableKey::Transports => transports::line(row, outcome),
+            TableKey::State => transports::state_line(row, outcome),
+        };
     }
     *text += "\n";
 }
@@ -55,12 +69,7 @@ fn table(text: &mut String, experiment: &Experiment, outcomes: &[Outcome]) {
 fn line(experiment: &Experiment, row: &Row, outcome: &Outcome) -> String {
     let figure = |name: &str| outcome.figure(name);
     let max = figure(&experiment.figure);
-    let least = outcome
-        .records
-        .iter()
-        .filter_map(|record| record.figures.get(&experiment.figure))
-        .copied()
-        .fold(f64::INFINITY, f64::min);
+    let least = outcome.least(&experiment.figure);
     let again = figure("retransmissions").mean / figure("packets").mean.max(1.0) * 100.0;
     let (theirs, ratio) = match &row.theirs {
         Some(theirs) => {
@@ -70,10 +79,7 @@ fn line(experiment: &Experiment, row: &Row, outcome: &Outcome) -> String {
         }
         None => (String::new(), String::new()),
     };
-    let bad = match outcome.bad() {
-        0 => String::new(),
-        count => format!(", {count} of {} runs failed a checker", outcome.records.len()),
-    };
+    let bad = bad(outcome);
     format!(
         "| {}{bad} | {:.1} ({least:.1}-{:.1}) | {:.1} | {:.1} | {:.4} | {again:.2} % | {theirs} | {ratio} |\n",
         row.name,
@@ -83,6 +89,14 @@ fn line(experiment: &Experiment, row: &Row, outcome: &Outcome) -> String {
         figure("ideal_us").p50,
         figure("fairness").p50,
     )
+}
+
+/// What to say of runs in which something was wrong.
+pub(super) fn bad(outcome: &Outcome) -> String {
+    match outcome.bad() {
+        0 => String::new(),
+        count => format!(", {count} of {} runs failed a checker", outcome.records.len()),
+    }
 }
 
 fn verdict(experiment: &Experiment, outcomes: &[Outcome]) -> Option<String> {

@@ -33,12 +33,28 @@ pub struct Experiment {
     /// What counts; by default the slowest flow.
     #[serde(default = "default_figure")]
     pub figure: String,
+    /// What its table shows.
+    #[serde(default)]
+    pub table: TableKey,
     /// What the last row should reach.
     pub goal: Option<f64>,
     /// What a reader has to know.
     pub note: Option<String>,
     /// The rows.
     pub rows: Vec<Row>,
+}
+
+/// What a table shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TableKey {
+    /// Flows, beside another simulator's.
+    #[default]
+    Beside,
+    /// Flows of one transport beside those of others.
+    Transports,
+    /// Memory.
+    State,
 }
 
 /// One row.

@@ -3,9 +3,13 @@
 
 mod document;
 mod index;
+mod transports;
+mod update;
 
 pub use self::document::document;
-pub use self::index::{Experiment, Index, Row, Theirs};
+pub use self::index::{Experiment, Index, Row, TableKey, Theirs};
+pub use self::transports::STATE_FIGURE;
+pub use self::update::update;
 use crate::stats::Distribution;
 use crate::sweep::Record;
 
@@ -21,6 +25,12 @@ impl Outcome {
     pub fn figure(&self, name: &str) -> Distribution {
         let values = self.records.iter().filter_map(|record| record.figures.get(name).copied());
         Distribution::of(&values.collect::<Vec<_>>())
+    }
+
+    /// The least of a figure over the seeds.
+    pub fn least(&self, name: &str) -> f64 {
+        let values = self.records.iter().filter_map(|record| record.figures.get(name).copied());
+        values.fold(f64::INFINITY, f64::min)
     }
 
     /// Runs in which something was wrong.

@@ -94,6 +94,11 @@ impl<T: Transport> Host<T> {
         &self.transport
     }
 
+    /// Its endpoint alone.
+    pub fn into_transport(self) -> T {
+        self.transport
+    }
+
     /// What its endpoint has done, and those that it lost in crashes.
     pub fn all_stats(&self) -> impl Iterator<Item = EndpointStats> {
         self.past.iter().copied().chain([self.transport.stats()])
