@@ -139,9 +139,9 @@ fn no_plan_is_left_out() {
     names.retain(|name| !name.starts_with("experiments"));
     names.sort();
     let tested = [
+        "bounce-credit.toml",
         "hello.toml",
         "incast.toml",
-        "bounce-credit.toml",
         "kv-transfer.toml",
         "paths-10x.toml",
         "ring-all-reduce.toml",
