@@ -8,8 +8,17 @@ use crate::time::Instant;
 
 impl Endpoint {
     /// Does everything that was due by `now`.
+    #[inline]
     pub fn handle_timeout(&mut self, now: Instant) {
         self.settle(now);
+        if self.timers.next_deadline().is_some_and(|due| due <= now) {
+            self.run_timers(now);
+        }
+    }
+
+    /// Apart from the above, which is called for every batch.
+    #[inline(never)]
+    fn run_timers(&mut self, now: Instant) {
         while let Some(index) = self.timers.pop_expired(now) {
             let Some(peer) = self.peers.get_mut(index as usize) else { continue };
             let outcome = peer.sender.on_timer(now, peer.id, &mut self.shared);
