@@ -16,4 +16,6 @@ pub struct DeviceStats {
     pub malformed: u64,
     /// Datagrams that were lost on this side, as at that moment their path led nowhere.
     pub unroutable: u64,
+    /// Datagrams that wait, now, until it is known where their destination is.
+    pub held: u64,
 }

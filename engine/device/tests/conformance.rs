@@ -128,6 +128,7 @@ fn sizes(bench: &mut Bench) {
     let batch = [Traffic::new(b"fits", b""), Traffic::new(b"", &larger)];
     let batch = batch.map(|traffic| traffic.to(bench.to_b));
     assert_eq!(bench.a.device.transmit(&batch).unwrap(), 1);
+    bench.a.settle();
     let error = bench.a.device.transmit(&batch[1..]).unwrap_err();
     let expected = (limit + 1, limit);
     assert!(
@@ -158,6 +159,7 @@ fn refusals(bench: &mut Bench) {
     assert_eq!(bench.a.device.address_of(unknown), None);
     let batch = [Traffic::new(b"x", b"").to(bench.to_b), Traffic::new(b"y", b"").to(unknown)];
     assert_eq!(bench.a.device.transmit(&batch).unwrap(), 1);
+    bench.a.settle();
     let error = bench.a.device.transmit(&batch[1..]).unwrap_err();
     assert!(matches!(error, DeviceError::UnknownRoute(route) if route == unknown), "{error}");
     assert_eq!(bench.b.receive(1), [b"x"], "nothing of the refused one");
@@ -272,6 +274,7 @@ fn missing(bench: &mut Bench) {
             Traffic::new(b"lost", b"").to(to_gone),
         ];
         assert_eq!(bench.a.device.transmit(&batch).unwrap(), 3);
+        bench.a.settle();
         assert_eq!(bench.b.receive(1), [[&b"kept"[..], &number].concat()]);
         assert_eq!(bench.a.device.poll(&mut Vec::new()).unwrap(), 0);
     }

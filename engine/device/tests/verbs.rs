@@ -11,17 +11,24 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use support::verbs::{config, device};
 use support::{End, Traffic};
-use usrd_device::verbs::{EndpointAddress, VerbsConfig, VerbsDevice, ports};
+use usrd_device::verbs::{EndpointAddress, Gid, VerbsConfig, VerbsDevice, ports};
 use usrd_device::{Device, DeviceError, Outgoing, RouteId};
 
 fn end(device: VerbsDevice) -> End {
-    End { device: Box::new(device) }
+    End::new(Box::new(device))
 }
 
 fn pair() -> (End, End, RouteId) {
-    let (mut a, b) = (end(device()), end(device()));
+    let (mut a, mut b) = (end(device()), end(device()));
     let route = a.device.resolve(&b.device.local_address()).unwrap();
+    meet(&mut a, &mut b, route);
     (a, b, route)
+}
+
+/// From then on the way along the first path is known.
+fn meet(a: &mut End, b: &mut End, route: RouteId) {
+    a.send(route, &[Traffic::new(b"first", b"")]);
+    assert_eq!(b.receive(1), [b"first"]);
 }
 
 /// Sends a part of `memory`, as an engine does.
@@ -29,6 +36,7 @@ fn send_part(from: &mut End, route: RouteId, memory: &Bytes, part: std::ops::Ran
     let payload = &memory[part];
     let outgoing = Outgoing { memory: Some(memory), ..Traffic::new(b"head", payload).to(route) };
     assert_eq!(from.device.transmit(&[outgoing]).unwrap(), 1);
+    from.settle();
 }
 
 fn pattern(len: usize) -> Vec<u8> {
@@ -239,8 +247,35 @@ fn who_does_not_want_bundles_gets_none() {
     for (a, b) in [(plain(), device()), (device(), plain())] {
         let (mut a, mut b) = (end(a), end(b));
         let route = a.device.resolve(&b.device.local_address()).unwrap();
+        meet(&mut a, &mut b, route);
         a.send(route, &[Traffic::new(b"one", b""), Traffic::new(b"two", b"")]);
         assert_eq!(b.receive(2), [b"one", b"two"]);
         assert_eq!((a.device.stats().bundles_sent, b.device.stats().bundles_received), (0, 0));
     }
+}
+
+#[test]
+#[ignore = "needs an RDMA device: engine/device/lab/test"]
+fn a_host_that_is_not_there_holds_up_nobody_else() {
+    let (mut a, mut b, route) = pair();
+    let mut address = EndpointAddress::from_address(&b.device.local_address()).unwrap();
+    address.qkey ^= 1;
+    for rail in &mut address.rails {
+        let Gid(bytes) = &mut rail.gid;
+        bytes[15] = 0xfd;
+    }
+    let nowhere = a.device.resolve(&address.to_address()).unwrap();
+    let batch = [
+        Traffic::new(b"lost", b"").to(nowhere),
+        Traffic::new(b"found", b"").to(route),
+        Traffic::new(b"lost", b"").to(nowhere),
+    ];
+    assert_eq!(a.device.transmit(&batch).unwrap(), 3);
+    assert_eq!(b.receive(1), [b"found"]);
+    // What was held is given up in the end: an introduction for each rail, and two datagrams.
+    a.settle();
+    assert_eq!(a.device.stats().unroutable, address.rails.len() as u64 + 2);
+    // The device is closed while it is being asked for again.
+    std::thread::sleep(Duration::from_millis(20));
+    a.device.transmit(&batch[..1]).unwrap();
 }

@@ -24,9 +24,11 @@
 
 mod address;
 mod config;
+mod errands;
 mod gid;
 mod greeting;
 mod info;
+mod ports;
 mod probe;
 mod rail;
 mod receive;
@@ -53,11 +55,12 @@ use crate::{
     Address, Arrival, Capabilities, Device, DeviceError, DeviceKind, DeviceStats, Link, Outgoing,
     RouteId, SourceId, Waker,
 };
+use ports::{LocalPort, Ports};
 use rail::Rail;
 use receive::Stranger;
 use registry::Registry;
-use routes::{Hop, LocalRail, Routes};
-use sys::{Context, Done, Port, Region};
+use routes::{Hop, Routes};
+use sys::{AddressHandle, Context, Domain, Done, Port, Region};
 
 /// A device of unreliable-datagram queue pairs.
 #[derive(Debug)]
@@ -114,11 +117,12 @@ impl VerbsDevice {
         let rails = (config.rails.iter().zip(ports))
             .map(|(rail, port)| Rail::open(config, rail, port, qkey, datagram_bytes))
             .collect::<Result<Vec<_>, _>>()?;
-        let local = rails.iter().map(LocalRail::of).collect();
-        let domains = rails.iter().map(|rail| rail.domain.clone()).collect();
+        let domains: Vec<_> = rails.iter().map(|rail| rail.domain.clone()).collect();
         let waker = Waker::new()?;
+        let ports = ways(config, &rails, domains.clone(), qkey, waker.clone())?;
+        let queue_pairs = rails.iter().map(|rail| rail.senders.len()).collect();
         let mut device = Self {
-            routes: Routes::new(local, config.paths, config.dscp << 2, qkey),
+            routes: Routes::new(queue_pairs, config.paths, ports),
             registry: Registry::new(domains, config.register_bytes),
             capabilities: capabilities(config, &rails, datagram_bytes),
             address: EndpointAddress {
@@ -230,6 +234,7 @@ impl Device for VerbsDevice {
             self.look_around()?;
         }
         self.collect_sent();
+        self.collect_ways();
         Ok(self.receive(arrivals))
     }
 
@@ -276,19 +281,22 @@ impl Device for VerbsDevice {
     }
 
     fn stats(&self) -> DeviceStats {
-        self.stats
+        DeviceStats { held: self.routes.ports.held() as u64, ..self.stats }
     }
 }
 
-impl LocalRail {
-    fn of(rail: &Rail) -> Self {
-        Self {
-            domain: rail.domain.clone(),
-            port: rail.port.number,
-            gid_index: rail.gid.index,
-            queue_pairs: rail.senders.len(),
-        }
-    }
+/// Remote ports, the ways to which are address handles.
+fn ways(
+    config: &VerbsConfig,
+    rails: &[Rail],
+    domains: Vec<Arc<Domain>>,
+    salt: u32,
+    waker: Waker,
+) -> Result<Ports<AddressHandle>, DeviceError> {
+    let local = |rail: &Rail| LocalPort { port: rail.port.number, gid_index: rail.gid.index };
+    let local = rails.iter().map(local).collect();
+    let make = move |rail: usize, way: &sys::Way| AddressHandle::new(&domains[rail], way);
+    Ports::new(local, config.dscp << 2, salt, make, waker)
 }
 
 fn open_port(rail: &RailConfig) -> Result<(Arc<Context>, Port), DeviceError> {

@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 
 use super::VerbsDevice;
 use super::gid::CE;
-use super::greeting::Greeting;
+use super::greeting::{Greeting, OWN};
 use super::rail::Rail;
-use super::routes::Target;
-use super::sys::{AddressHandle, Way};
+use super::sys::{AddressHandle, Label, Way};
 use super::transmit::greet;
 
 impl VerbsDevice {
@@ -34,8 +33,8 @@ fn shows_marks(rail: &mut Rail, qkey: u32) -> bool {
         return false;
     };
     let queue_pair = rail.senders[0].queue_pair.number();
-    let target = Target { handle: &handle, queue_pair, qkey };
-    greet(&mut rail.senders[0], &target, qkey, &Greeting::Probe);
+    let label = Label { to: &handle, queue_pair, qkey, immediate: qkey | OWN };
+    greet(&mut rail.senders[0], label, &Greeting::Probe.to_bytes());
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
         if let Some(marked) = probe_arrived(rail) {

@@ -9,39 +9,26 @@
 //! ```
 //! Whatever a network or a NIC hashes (UDP source port, which NICs derive from the flow label or from the
 //! queue pair; the label itself; the queue pairs' numbers) differs from path to path. Address
-//! handles are made on first use, and shared by all endpoints at one port of one host.
+//! handles are made on first use, and shared by all endpoints at one port of one host, see `ports`.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use super::address::EndpointAddress;
-use super::gid::{ECT_0, Gid};
-use super::sys::{AddressHandle, Domain, Label, Way};
+use super::gid::Gid;
+use super::ports::{Place, Ports};
+use super::sys::{AddressHandle, Label};
 use crate::RouteId;
 
 /// All routes of one device.
 #[derive(Debug)]
 pub(super) struct Routes {
-    rails: Vec<LocalRail>,
+    /// Of each of our rails, how many queue pairs it has.
+    queue_pairs: Vec<usize>,
     paths: u16,
-    traffic_class: u8,
-    /// Differs from endpoint to endpoint, and so do the flow labels.
-    salt: u32,
     routes: Vec<Route>,
     known: HashMap<EndpointAddress, RouteId>,
     sources: HashMap<Source, RouteId>,
-    ports: Vec<RemotePort>,
-    known_ports: HashMap<(usize, Gid), usize>,
-}
-
-/// What address handles of one of our rails need.
-#[derive(Debug)]
-pub(super) struct LocalRail {
-    pub(super) domain: Arc<Domain>,
-    pub(super) port: u8,
-    pub(super) gid_index: u8,
-    pub(super) queue_pairs: usize,
+    pub(super) ports: Ports<AddressHandle>,
 }
 
 /// Where a datagram says it is from: the endpoint's Q_Key, and the port.
@@ -59,18 +46,6 @@ struct Route {
     ports: Vec<usize>,
 }
 
-/// A remote port, seen from one rail.
-#[derive(Debug)]
-struct RemotePort {
-    rail: usize,
-    gid: Gid,
-    lid: u16,
-    /// By turn and by whether the network may mark; those that were asked for.
-    handles: Vec<Option<AddressHandle>>,
-    /// There was no way there; until when not to ask again.
-    unreachable: Option<Instant>,
-}
-
 /// Where to hand a datagram to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Hop {
@@ -80,32 +55,31 @@ pub(super) struct Hop {
 }
 
 /// Whom to address it to.
-#[derive(Debug)]
-pub(super) struct Target<'a> {
-    pub(super) handle: &'a AddressHandle,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target {
+    pub(super) place: Place,
     pub(super) queue_pair: u32,
     pub(super) qkey: u32,
+    /// Whether it understands bundles.
+    pub(super) bundles: bool,
 }
 
-impl<'a> Target<'a> {
-    /// With what goes beside a datagram.
-    pub(super) const fn label(&self, immediate: u32) -> Label<'a> {
-        Label { to: self.handle, queue_pair: self.queue_pair, qkey: self.qkey, immediate }
+impl Target {
+    /// With the way there, and with what goes beside a datagram.
+    pub(super) const fn label(self, to: &AddressHandle, immediate: u32) -> Label<'_> {
+        Label { to, queue_pair: self.queue_pair, qkey: self.qkey, immediate }
     }
 }
 
 impl Routes {
-    pub(super) fn new(rails: Vec<LocalRail>, paths: u16, traffic_class: u8, salt: u32) -> Self {
+    pub(super) fn new(queue_pairs: Vec<usize>, paths: u16, ports: Ports<AddressHandle>) -> Self {
         Self {
-            rails,
+            queue_pairs,
             paths,
-            traffic_class,
-            salt,
             routes: Vec::new(),
             known: HashMap::new(),
             sources: HashMap::new(),
-            ports: Vec::new(),
-            known_ports: HashMap::new(),
+            ports,
         }
     }
 
@@ -115,7 +89,7 @@ impl Routes {
             return (route, false);
         }
         let id = RouteId(self.routes.len() as u32);
-        let rails = 0..self.rails.len();
+        let rails = 0..self.queue_pairs.len();
         let ports = rails.map(|rail| self.port_of(rail, &address)).collect();
         for rail in &address.rails {
             self.sources.insert(Source { qkey: address.qkey, gid: rail.gid }, id);
@@ -138,103 +112,32 @@ impl Routes {
     /// What a path begins with.
     pub(super) fn hop(&self, path: u8) -> Hop {
         let path = usize::from(u16::from(path) % self.paths);
-        let (rail, turn) = (path % self.rails.len(), path / self.rails.len());
-        Hop { rail, sender: turn % self.rails[rail].queue_pairs, turn }
+        let rails = self.queue_pairs.len();
+        let (rail, turn) = (path % rails, path / rails);
+        Hop { rail, sender: turn % self.queue_pairs[rail], turn }
     }
 
-    /// Whom to address along a path; none if there is no way at present.
-    pub(super) fn target(&mut self, route: RouteId, hop: Hop, ecn: bool) -> Option<Target<'_>> {
-        let route = self.routes.get(route.0 as usize)?;
-        let remote = &route.address.rails[hop.rail % route.address.rails.len()];
-        let queue_pair = remote.queue_pairs[hop.turn % remote.queue_pairs.len()];
-        let qkey = route.address.qkey;
-        let port = route.ports[hop.rail];
-        let handle = self.handle(port, hop.turn, ecn)?;
-        Some(Target { handle, queue_pair, qkey })
+    /// Whom to address along a path; none if the route is not one.
+    pub(super) fn target(&self, route: RouteId, hop: Hop, ecn: bool) -> Option<Target> {
+        let Route { address, ports } = self.routes.get(route.0 as usize)?;
+        let remote = &address.rails[hop.rail % address.rails.len()];
+        Some(Target {
+            place: Ports::<AddressHandle>::place(ports[hop.rail], hop.turn, ecn),
+            queue_pair: remote.queue_pairs[hop.turn % remote.queue_pairs.len()],
+            qkey: address.qkey,
+            bundles: address.bundles,
+        })
     }
 
-    /// Whom to address to reach a port of which nothing else is known.
-    pub(super) fn direct(&mut self, rail: usize, gid: Gid) -> Option<&AddressHandle> {
-        let port = self.port_at(rail, gid, 0);
-        self.handle(port, 0, false)
+    /// Whom to address to reach a queue pair of a port of which nothing else is known.
+    pub(super) fn direct(&mut self, rail: usize, to: &Source, queue_pair: u32) -> Target {
+        let port = self.ports.at(rail, to.gid, 0);
+        let place = Ports::<AddressHandle>::place(port, 0, false);
+        Target { place, queue_pair, qkey: to.qkey, bundles: false }
     }
 
     fn port_of(&mut self, rail: usize, address: &EndpointAddress) -> usize {
         let remote = &address.rails[rail % address.rails.len()];
-        self.port_at(rail, remote.gid, remote.lid)
-    }
-
-    fn port_at(&mut self, rail: usize, gid: Gid, lid: u16) -> usize {
-        *self.known_ports.entry((rail, gid)).or_insert_with(|| {
-            self.ports.push(RemotePort { rail, gid, lid, handles: Vec::new(), unreachable: None });
-            self.ports.len() - 1
-        })
-    }
-
-    fn handle(&mut self, port: usize, turn: usize, ecn: bool) -> Option<&AddressHandle> {
-        let remote = &mut self.ports[port];
-        let index = 2 * turn + usize::from(ecn);
-        if remote.handles.len() <= index {
-            remote.handles.resize_with(index + 1, || None);
-        }
-        if remote.handles[index].is_none() && remote.is_worth_asking() {
-            let rail = &self.rails[remote.rail];
-            let way = Way {
-                port: rail.port,
-                source_gid_index: rail.gid_index,
-                to: remote.gid,
-                lid: remote.lid,
-                flow_label: flow_label(self.salt, turn as u32),
-                traffic_class: self.traffic_class | if ecn { ECT_0 } else { 0 },
-            };
-            remote.handles[index] = remote.ask(&rail.domain, &way);
-        }
-        remote.handles[index].as_ref()
-    }
-}
-
-impl RemotePort {
-    fn is_worth_asking(&self) -> bool {
-        self.unreachable.is_none_or(|until| Instant::now() >= until)
-    }
-
-    /// Makes an address handle. That can block for a second where a host does not answer, and nothing
-    /// else is done meanwhile, so it is not tried again for ten times as long as it took.
-    fn ask(&mut self, domain: &Arc<Domain>, way: &Way) -> Option<AddressHandle> {
-        let began = Instant::now();
-        match AddressHandle::new(domain, way) {
-            Ok(handle) => {
-                self.unreachable = None;
-                Some(handle)
-            }
-            Err(error) => {
-                tracing::debug!(to = %way.to, %error, "no way there");
-                let now = Instant::now();
-                self.unreachable = Some(now + LEAST_PAUSE.max(10 * now.duration_since(began)));
-                None
-            }
-        }
-    }
-}
-
-/// 20 bits, not zero: NICs take zero for "none of its own".
-fn flow_label(salt: u32, turn: u32) -> u32 {
-    // Fibonacci hashing; the labels of one endpoint are all different, as the factor is odd.
-    let mixed = (salt.wrapping_add(turn)).wrapping_mul(0x9e37_79b1) >> 12;
-    if mixed == 0 { 1 } else { mixed }
-}
-
-/// A host, or its interface, that comes back is not kept waiting for longer than this.
-const LEAST_PAUSE: Duration = Duration::from_millis(20);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::HashSet;
-
-    #[test]
-    fn flow_labels_differ() {
-        let labels: HashSet<_> = (0..256).map(|turn| flow_label(77, turn)).collect();
-        assert!(labels.len() >= 255 && labels.iter().all(|&label| 0 < label && label < 1 << 20));
+        self.ports.at(rail, remote.gid, remote.lid)
     }
 }

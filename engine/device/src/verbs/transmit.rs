@@ -5,6 +5,7 @@
 
 use super::VerbsDevice;
 use super::greeting::{Greeting, OWN};
+use super::ports::{Outcome, Parcel, Place};
 use super::registry::{COPY_BYTES, Registry};
 use super::routes::{Hop, Source, Target};
 use super::sys::{InPlace, Label, QueuePair};
@@ -23,6 +24,7 @@ impl VerbsDevice {
     /// [`Device::transmit`](crate::Device::transmit).
     pub(super) fn transmit_batch(&mut self, batch: &[Outgoing<'_>]) -> Result<usize, DeviceError> {
         self.collect_sent();
+        self.collect_ways();
         let mut taken = 0;
         self.full = None;
         while let Some(run) = first_run(&batch[taken..]) {
@@ -47,29 +49,30 @@ impl VerbsDevice {
         if fitting == 0 {
             return Err(DeviceError::TooLarge { bytes: first.len(), max_bytes });
         }
-        let Some(address) = self.routes.address(first.route) else {
+        let hop = self.routes.hop(first.path);
+        let Some(target) = self.routes.target(first.route, hop, first.ecn_capable) else {
             return Err(DeviceError::UnknownRoute(first.route));
         };
-        let bundles = self.bundles && address.bundles;
-        let hop = self.routes.hop(first.path);
         let rail = &mut self.rails[hop.rail];
         let sender = &mut rail.senders[hop.sender];
         // A path that leads nowhere loses what is sent along it, as any other path may; what is above
         // notices, and takes others.
-        let leads_on = !rail.dead && sender.is_usable();
-        let room = sender.queue_pair.room();
-        if leads_on && room == 0 {
-            return Ok(Pushed::Full(hop));
-        }
-        let Some(target) =
-            self.routes.target(first.route, hop, first.ecn_capable).filter(|_| leads_on)
-        else {
+        if rail.dead || !sender.is_usable() {
             self.stats.unroutable += fitting as u64;
             return Ok(Pushed::Taken(fitting));
+        }
+        let room = sender.queue_pair.room();
+        if room == 0 {
+            return Ok(Pushed::Full(hop));
+        }
+        let Some(handle) = self.routes.ports.handle(target.place) else {
+            self.hold(hop, target, &run[..fitting]);
+            return Ok(Pushed::Taken(fitting));
         };
+        let bundles = self.bundles && target.bundles;
         let mut way = Way {
             queue_pair: &mut sender.queue_pair,
-            label: target.label(self.qkey),
+            label: target.label(handle, self.qkey),
             rail: hop.rail,
             registry: &mut self.registry,
         };
@@ -86,6 +89,51 @@ impl VerbsDevice {
         Ok(Pushed::Taken(run.len()))
     }
 
+    /// Keeps datagrams until it is known where they go.
+    fn hold(&mut self, hop: Hop, target: Target, run: &[Outgoing<'_>]) {
+        for outgoing in run {
+            let bytes = || [outgoing.header, outgoing.payload].concat();
+            self.hold_bytes((hop.rail, hop.sender), target, self.qkey, bytes);
+        }
+    }
+
+    fn hold_bytes(
+        &mut self,
+        (rail, sender): (usize, usize),
+        Target { place, queue_pair, qkey, .. }: Target,
+        immediate: u32,
+        bytes: impl FnOnce() -> Vec<u8>,
+    ) {
+        let parcel = || Parcel { rail, sender, queue_pair, qkey, immediate, bytes: bytes() };
+        self.stats.unroutable += u64::from(!self.routes.ports.hold(place, parcel));
+    }
+
+    /// Sends what was held, as far as it is known by now where it goes.
+    pub(super) fn collect_ways(&mut self) {
+        while let Some(outcome) = self.routes.ports.outcome() {
+            match outcome {
+                Outcome::Found(place, parcels) => {
+                    parcels.iter().for_each(|parcel| self.push_held(place, parcel));
+                    self.rails.iter_mut().for_each(super::rail::Rail::post);
+                }
+                Outcome::Lost(count) => self.stats.unroutable += count as u64,
+            }
+        }
+    }
+
+    fn push_held(&mut self, place: Place, parcel: &Parcel) {
+        let &Parcel { queue_pair, qkey, immediate, ref bytes, .. } = parcel;
+        let rail = &mut self.rails[parcel.rail];
+        let sender = &mut rail.senders[parcel.sender];
+        match self.routes.ports.handle(place) {
+            Some(to) if !rail.dead && sender.is_usable() && sender.queue_pair.room() > 0 => {
+                let label = Label { to, queue_pair, qkey, immediate };
+                sender.queue_pair.push(label, |to| copy(to, bytes), None);
+            }
+            _ => self.stats.unroutable += 1,
+        }
+    }
+
     pub(super) fn collect_sent(&mut self) {
         self.rails.iter_mut().for_each(super::rail::Rail::collect_sent);
     }
@@ -96,17 +144,25 @@ impl VerbsDevice {
         for rail in 0..self.rails.len() {
             let hop = self.routes.hop(rail as u8);
             if let Some(target) = self.routes.target(route, hop, false) {
-                let sender = &mut self.rails[hop.rail].senders[hop.sender];
-                greet(sender, &target, self.qkey, &greeting);
+                self.say((hop.rail, hop.sender), target, &greeting);
             }
         }
     }
 
     /// Says something to the queue pair that a datagram is from.
     pub(super) fn reply(&mut self, rail: usize, to: &Source, queue_pair: u32, greeting: &Greeting) {
-        if let Some(handle) = self.routes.direct(rail, to.gid) {
-            let target = Target { handle, queue_pair, qkey: to.qkey };
-            greet(&mut self.rails[rail].senders[0], &target, self.qkey, greeting);
+        let target = self.routes.direct(rail, to, queue_pair);
+        self.say((rail, 0), target, greeting);
+    }
+
+    fn say(&mut self, (rail, sender): (usize, usize), target: Target, greeting: &Greeting) {
+        let immediate = self.qkey | OWN;
+        match self.routes.ports.handle(target.place) {
+            Some(handle) => {
+                let sender = &mut self.rails[rail].senders[sender];
+                greet(sender, target.label(handle, immediate), &greeting.to_bytes());
+            }
+            None => self.hold_bytes((rail, sender), target, immediate, || greeting.to_bytes()),
         }
     }
 
@@ -146,10 +202,8 @@ impl Way<'_> {
         });
         let copied: &[u8] = if in_place.is_some() { &[] } else { payload };
         let fill = |to: &mut [u8]| {
-            let bytes = header.len() + copied.len();
-            to[..header.len()].copy_from_slice(header);
-            to[header.len()..bytes].copy_from_slice(copied);
-            bytes
+            let front = copy(to, header);
+            front + copy(&mut to[front..], copied)
         };
         self.queue_pair.push(self.label, fill, in_place);
     }
@@ -169,22 +223,17 @@ fn size_in_bundle(outgoing: &Outgoing<'_>) -> Option<usize> {
 }
 
 /// Sends a greeting, if that can be done now: who misses it will ask.
-pub(super) fn greet(
-    sender: &mut super::rail::Sender,
-    to: &Target<'_>,
-    qkey: u32,
-    greeting: &Greeting,
-) {
+pub(super) fn greet(sender: &mut super::rail::Sender, label: Label<'_>, greeting: &[u8]) {
     if !sender.is_usable() || sender.queue_pair.room() == 0 {
         return;
     }
-    let bytes = greeting.to_bytes();
-    let fill = |to: &mut [u8]| {
-        to[..bytes.len()].copy_from_slice(&bytes);
-        bytes.len()
-    };
-    sender.queue_pair.push(to.label(qkey | OWN), fill, None);
+    sender.queue_pair.push(label, |to| copy(to, greeting), None);
     if let Err((_, error)) = sender.queue_pair.post() {
         tracing::debug!(%error, "a greeting was not sent");
     }
+}
+
+fn copy(to: &mut [u8], bytes: &[u8]) -> usize {
+    to[..bytes.len()].copy_from_slice(bytes);
+    bytes.len()
 }

@@ -36,6 +36,8 @@ pub(crate) struct Bench {
 /// A device, and the patience to wait for what is on its way.
 pub(crate) struct End {
     pub(crate) device: Box<dyn Device>,
+    /// What has arrived before it was waited for.
+    early: Vec<Arrival>,
 }
 
 /// A datagram that has no destination yet.
@@ -51,8 +53,8 @@ impl Bench {
             to_b: a.resolve(&b.local_address()).unwrap(),
             to_a: b.resolve(&a.local_address()).unwrap(),
             kind: a.capabilities().kind,
-            a: End { device: a },
-            b: End { device: b },
+            a: End::new(a),
+            b: End::new(b),
         }
     }
 
@@ -102,6 +104,20 @@ impl Backend {
 }
 
 impl End {
+    pub(crate) fn new(device: Box<dyn Device>) -> Self {
+        Self { device, early: Vec::new() }
+    }
+
+    /// Until everything has left that waits for its way to be known.
+    pub(crate) fn settle(&mut self) {
+        let deadline = Instant::now() + DEADLINE;
+        while self.device.stats().held > 0 {
+            self.device.poll(&mut self.early).unwrap();
+            std::thread::yield_now();
+            assert!(Instant::now() < deadline, "{:?}", self.device.stats());
+        }
+    }
+
     /// Sends everything, however often the device is full.
     pub(crate) fn send(&mut self, route: RouteId, batch: &[Traffic<'_>]) {
         let batch: Vec<_> = batch.iter().map(|traffic| traffic.to(route)).collect();
@@ -111,6 +127,7 @@ impl End {
             sent += self.device.transmit(&batch[sent..]).unwrap();
             assert!(Instant::now() < deadline, "only {sent} of {} were taken", batch.len());
         }
+        self.settle();
     }
 
     /// The next `count` datagrams, exactly.
@@ -135,7 +152,7 @@ impl End {
     /// At least `least` arrivals.
     pub(crate) fn arrivals_at_least(&mut self, least: usize) -> Vec<Arrival> {
         let deadline = Instant::now() + DEADLINE;
-        let mut arrivals = Vec::new();
+        let mut arrivals = std::mem::take(&mut self.early);
         while arrivals.len() < least {
             if self.device.poll(&mut arrivals).unwrap() == 0 {
                 self.device.wait(Some(Duration::from_millis(10))).unwrap();
