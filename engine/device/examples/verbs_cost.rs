@@ -7,7 +7,7 @@ use std::error::Error;
 
 use bytes::Bytes;
 use usrd_device::verbs::{VerbsConfig, VerbsDevice};
-use usrd_device::{Device, Outgoing};
+use usrd_device::{Device, Memory, Outgoing};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                     ecn_capable: true,
                     header: &[1; 64],
                     payload: memory,
-                    memory: in_place.then_some(memory),
+                    memory: in_place.then_some(Memory::Shared(memory)),
                 }
             })
             .collect();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{Address, Capabilities, DeviceError, DeviceStats, Waker};
+use crate::{Address, Capabilities, DeviceError, DeviceStats, Lendable, Loan, Memory, Waker};
 
 /// An unreliable datagram device, driven by one thread at a time.
 ///
@@ -74,6 +74,22 @@ pub trait Device: Send + fmt::Debug {
     /// from it still is.
     fn unpin(&mut self, _memory: &[u8]) {}
 
+    /// Lends memory to the device that nobody can keep a reference to, so that what is sent from there
+    /// ([`Memory::Lent`]) need not be copied. None if it will be copied all the same, as by most devices;
+    /// then nothing has to be taken back.
+    fn lend(&mut self, _memory: &Lendable) -> Option<Loan> {
+        None
+    }
+
+    /// Takes back what was lent. False while it is still being read: ask again later. Nothing more
+    /// may be sent from it by then.
+    fn take_back(&mut self, _loan: Loan) -> bool {
+        true
+    }
+
+    /// Gives up what is being sent: after this, nothing that was lent is read any more.
+    fn abandon(&mut self) {}
+
     /// What this device has counted.
     fn stats(&self) -> DeviceStats {
         DeviceStats::default()
@@ -133,6 +149,18 @@ impl<D: Device + ?Sized> Device for Box<D> {
         (**self).unpin(memory);
     }
 
+    fn lend(&mut self, memory: &Lendable) -> Option<Loan> {
+        (**self).lend(memory)
+    }
+
+    fn take_back(&mut self, loan: Loan) -> bool {
+        (**self).take_back(loan)
+    }
+
+    fn abandon(&mut self) {
+        (**self).abandon();
+    }
+
     fn stats(&self) -> DeviceStats {
         (**self).stats()
     }
@@ -163,9 +191,8 @@ pub struct Outgoing<'a> {
     pub header: &'a [u8],
     /// What follows the header; may be empty.
     pub payload: &'a [u8],
-    /// What the payload is a part of, if the device may keep a reference to it and send it from
-    /// there.
-    pub memory: Option<&'a Bytes>,
+    /// What the payload is a part of, if the device may send it from there later.
+    pub memory: Option<Memory<'a>>,
 }
 
 impl Outgoing<'_> {

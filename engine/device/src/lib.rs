@@ -16,7 +16,8 @@
 //! # Who owns which bytes
 //! * Outgoing header and payload are borrowed for the duration of [`Device::transmit`] only. The
 //!   device has copied them, or handed them to the kernel, when it returns; or else it keeps a
-//!   reference to the payload's [owner](Outgoing::memory) until it is done.
+//!   reference to the payload's [owner](Outgoing::memory) until it is done, or was [lent](Device::lend)
+//!   the memory that it reads from.
 //! * An arrival's bytes belong to the device. They stay readable through [`Device::bytes`] until
 //!   the arrival is given back with [`Device::release`].
 
@@ -35,6 +36,7 @@ mod address;
 mod capabilities;
 mod device;
 mod error;
+mod memory;
 mod readiness;
 mod stats;
 mod waker;
@@ -43,5 +45,6 @@ pub use address::Address;
 pub use capabilities::{Capabilities, DeviceKind, Link, Offload};
 pub use device::{Arrival, Device, Outgoing, RouteId, Slot, SourceId};
 pub use error::DeviceError;
+pub use memory::{Lendable, Loan, Memory};
 pub use stats::DeviceStats;
 pub use waker::Waker;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use support::verbs::{config, device};
 use support::{End, Traffic};
 use usrd_device::verbs::{EndpointAddress, Gid, VerbsConfig, VerbsDevice, ports};
-use usrd_device::{Device, DeviceError, Outgoing, RouteId};
+use usrd_device::{Device, DeviceError, Lendable, Memory, Outgoing, RouteId};
 
 fn end(device: VerbsDevice) -> End {
     End::new(Box::new(device))
@@ -34,7 +34,10 @@ fn meet(a: &mut End, b: &mut End, route: RouteId) {
 /// Sends a part of `memory`, as an engine does.
 fn send_part(from: &mut End, route: RouteId, memory: &Bytes, part: std::ops::Range<usize>) {
     let payload = &memory[part];
-    let outgoing = Outgoing { memory: Some(memory), ..Traffic::new(b"head", payload).to(route) };
+    let outgoing = Outgoing {
+        memory: Some(Memory::Shared(memory)),
+        ..Traffic::new(b"head", payload).to(route)
+    };
     assert_eq!(from.device.transmit(&[outgoing]).unwrap(), 1);
     from.settle();
 }
@@ -278,4 +281,52 @@ fn a_host_that_is_not_there_holds_up_nobody_else() {
     // The device is closed while it is being asked for again.
     std::thread::sleep(Duration::from_millis(20));
     a.device.transmit(&batch[..1]).unwrap();
+}
+
+#[test]
+#[ignore = "needs an RDMA device: engine/device/lab/test"]
+fn what_was_lent_is_read_where_it_is_until_it_is_taken_back() {
+    let (mut a, mut b, route) = pair();
+    // Zeros that nobody has written to: the kernel has no pages of their own for them yet.
+    let mut memory = vec![0_u8; 1 << 20];
+    let start = std::ptr::NonNull::new(memory.as_mut_ptr()).unwrap();
+    // SAFETY: it is taken back below, and stays until then.
+    let lendable = unsafe { Lendable::new(start, memory.len()) };
+    let loan = a.device.lend(&lendable).expect("it is registered");
+    for (place, fill) in [(0, 1), (500_000, 2), (memory.len() - 4000, 3)] {
+        memory[place..place + 4000].fill(fill);
+        let payload = &memory[place..place + 4000];
+        let outgoing = Traffic::new(b"head", payload).to(route);
+        let outgoing = Outgoing { memory: Some(Memory::Lent(loan)), ..outgoing };
+        assert_eq!(a.device.transmit(&[outgoing]).unwrap(), 1);
+        a.settle();
+        assert_eq!(b.receive(1), [[b"head", payload].concat()]);
+    }
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !a.device.take_back(loan) {
+        assert!(Instant::now() < deadline, "it is read forever");
+    }
+    // A loan that is over is no reason to read anything in place.
+    memory.fill(4);
+    let outgoing = Traffic::new(b"head", &memory[..4000]).to(route);
+    let outgoing = Outgoing { memory: Some(Memory::Lent(loan)), ..outgoing };
+    assert_eq!(a.device.transmit(&[outgoing]).unwrap(), 1);
+    assert_eq!(b.receive(1), [[b"head", &memory[..4000]].concat()]);
+
+    // SAFETY: as above.
+    let lendable = unsafe { Lendable::new(start, memory.len()) };
+    let loan = a.device.lend(&lendable).unwrap();
+    let outgoing = Traffic::new(b"head", &memory[..4000]).to(route);
+    let outgoing = [Outgoing { memory: Some(Memory::Lent(loan)), ..outgoing }; 64];
+    assert!(a.device.transmit(&outgoing).unwrap() > 0);
+    a.device.abandon();
+    assert!(a.device.take_back(loan), "nothing is read any more");
+    // It goes on with other things.
+    a.send(route, &[Traffic::new(b"last", b"")]);
+    let mut is_over = false;
+    while !is_over {
+        let arrivals = b.arrivals_at_least(1);
+        is_over = arrivals.iter().any(|arrival| b.device.bytes(arrival) == b"last");
+        b.device.release(&arrivals);
+    }
 }

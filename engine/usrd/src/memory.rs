@@ -4,6 +4,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::BytesMut;
+use usrd_device::Lendable;
 use usrd_proto::AtomicOp;
 
 /// See the module's head.
@@ -37,6 +38,20 @@ impl Memory {
             Self::Owned(memory) => memory.len(),
             Self::Raw(memory) => memory.len,
         }
+    }
+
+    /// To be lent to a device.
+    ///
+    /// # Safety
+    /// This value stays as it is, and in existence, until that has been taken back.
+    pub(crate) unsafe fn lendable(&mut self) -> Lendable {
+        let (start, len) = match self {
+            Self::Owned(memory) => (NonNull::from(&mut **memory).cast(), memory.len()),
+            Self::Raw(memory) => (memory.start, memory.len),
+        };
+        // SAFETY: a buffer stays where it is while nobody changes its length; the other was promised
+        // to stay as long as this value; and this value does.
+        unsafe { Lendable::new(start, len) }
     }
 
     /// Whether eight-byte words at offsets that are multiples of eight can be used as atomics.

@@ -10,8 +10,8 @@ use super::{FaultConfig, FaultCounters, FaultHandle};
 use bytes::Bytes;
 
 use crate::{
-    Address, Arrival, Capabilities, Device, DeviceError, DeviceStats, Outgoing, RouteId, SourceId,
-    Waker,
+    Address, Arrival, Capabilities, Device, DeviceError, DeviceStats, Lendable, Loan, Outgoing,
+    RouteId, SourceId, Waker,
 };
 
 /// Tells the time, to hold datagrams back by.
@@ -237,6 +237,18 @@ impl<D: Device> Device for FaultDevice<D> {
 
     fn unpin(&mut self, memory: &[u8]) {
         self.inner.unpin(memory);
+    }
+
+    fn lend(&mut self, memory: &Lendable) -> Option<Loan> {
+        self.inner.lend(memory)
+    }
+
+    fn take_back(&mut self, loan: Loan) -> bool {
+        self.inner.take_back(loan)
+    }
+
+    fn abandon(&mut self) {
+        self.inner.abandon();
     }
 
     fn stats(&self) -> DeviceStats {

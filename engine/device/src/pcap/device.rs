@@ -9,8 +9,8 @@ use super::headers::{Headers, shown};
 use bytes::Bytes;
 
 use crate::{
-    Address, Arrival, Capabilities, Device, DeviceError, DeviceStats, Outgoing, RouteId, SourceId,
-    Waker,
+    Address, Arrival, Capabilities, Device, DeviceError, DeviceStats, Lendable, Loan, Outgoing,
+    RouteId, SourceId, Waker,
 };
 
 /// What of the traffic is captured.
@@ -183,6 +183,18 @@ impl<D: Device, W: Write + Send + std::fmt::Debug> Device for PcapDevice<D, W> {
 
     fn unpin(&mut self, memory: &[u8]) {
         self.inner.unpin(memory);
+    }
+
+    fn lend(&mut self, memory: &Lendable) -> Option<Loan> {
+        self.inner.lend(memory)
+    }
+
+    fn take_back(&mut self, loan: Loan) -> bool {
+        self.inner.take_back(loan)
+    }
+
+    fn abandon(&mut self) {
+        self.inner.abandon();
     }
 
     fn stats(&self) -> DeviceStats {

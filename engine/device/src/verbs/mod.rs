@@ -11,7 +11,7 @@
 //! # Whose payload is sent from where it is
 //! What [`Outgoing::memory`] names, if it is [pinned](Device::pin) or at least
 //! [`VerbsConfig::register_bytes`] long; pieces below 512 bytes and everything else are copied into
-//! registered memory. The device keeps a reference to memory that the NIC reads until the NIC is done,
+//! registered memory. Memory that was [lent](Device::lend) is registered then. The device keeps a reference to memory that the NIC reads until the NIC is done,
 //! also if the operation completed before that, and one to registered memory until nobody else has it
 //! or it is unpinned.
 //!
@@ -52,8 +52,8 @@ pub use info::{PortInfo, ports};
 use crate::bundle::Planner;
 use crate::readiness::{self, Interest};
 use crate::{
-    Address, Arrival, Capabilities, Device, DeviceError, DeviceKind, DeviceStats, Link, Outgoing,
-    RouteId, SourceId, Waker,
+    Address, Arrival, Capabilities, Device, DeviceError, DeviceKind, DeviceStats, Lendable, Link,
+    Loan, Outgoing, RouteId, SourceId, Waker,
 };
 use ports::{LocalPort, Ports};
 use rail::Rail;
@@ -278,6 +278,21 @@ impl Device for VerbsDevice {
 
     fn unpin(&mut self, memory: &[u8]) {
         self.registry.unpin(memory);
+    }
+
+    fn lend(&mut self, memory: &Lendable) -> Option<Loan> {
+        self.registry.lend(memory)
+    }
+
+    fn take_back(&mut self, loan: Loan) -> bool {
+        self.collect_sent();
+        // One that has failed does not tell what it is done with.
+        self.rails.iter_mut().filter(|rail| rail.dead).for_each(Rail::abandon);
+        self.registry.take_back(loan)
+    }
+
+    fn abandon(&mut self) {
+        self.rails.iter_mut().for_each(Rail::abandon);
     }
 
     fn stats(&self) -> DeviceStats {

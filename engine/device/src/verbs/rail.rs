@@ -186,6 +186,15 @@ impl Rail {
         }
     }
 
+    /// Gives up what is being sent.
+    pub(super) fn abandon(&mut self) {
+        for sender in &mut self.senders {
+            if let Err(error) = sender.queue_pair.reset() {
+                sender.fail(&error.to_string());
+            }
+        }
+    }
+
     /// Hands what was pushed to the NIC.
     pub(super) fn post(&mut self) {
         for sender in &mut self.senders {

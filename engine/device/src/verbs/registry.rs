@@ -14,6 +14,8 @@
 //!                                         | unpinned
 //!                                         v gone; the region goes with the last request using it
 //! ```
+//! Memory that was lent is apart from this: it is registered once, when it is lent, and until it is
+//! taken back, which has to wait for the requests that use it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +24,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::sys::{Domain, Region, pages_of};
-use crate::DeviceError;
+use crate::{DeviceError, Lendable, Loan, Memory};
 
 /// All registered memory of one device.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub(super) struct Registry {
     domains: Vec<Arc<Domain>>,
     /// By the address of the first page.
     entries: BTreeMap<usize, Entry>,
+    /// By loan, the regions of each rail.
+    lent: Vec<Option<Vec<Arc<Region>>>>,
     /// Messages of at least this many bytes are registered on their own.
     threshold_bytes: usize,
     /// How many more registrations may fail before no more are tried.
@@ -57,6 +61,7 @@ impl Registry {
         Self {
             domains,
             entries: BTreeMap::new(),
+            lent: Vec::new(),
             threshold_bytes,
             patience: PATIENCE,
             clock: 0,
@@ -70,12 +75,18 @@ impl Registry {
     pub(super) fn find(
         &mut self,
         rail: usize,
-        memory: &Bytes,
+        memory: Memory<'_>,
         payload: &[u8],
     ) -> Option<&Arc<Region>> {
         if payload.len() < COPY_BYTES {
             return None;
         }
+        let memory = match memory {
+            Memory::Shared(memory) => memory,
+            Memory::Lent(Loan(number)) => {
+                return self.lent.get(number as usize)?.as_ref()?.get(rail);
+            }
+        };
         let start = self.entry_of(payload).or_else(|| self.enter_large(memory))?;
         self.clock += 1;
         let entry = self.entries.get_mut(&start)?;
@@ -104,6 +115,40 @@ impl Registry {
         let pages = pages_of(&memory);
         self.insert(pages.start, Entry { end: pages.end, memory, regions, pinned: true, used: 0 });
         Ok(())
+    }
+
+    /// Registers memory with every rail until it is taken back. If that cannot be, it is copied.
+    pub(super) fn lend(&mut self, memory: &Lendable) -> Option<Loan> {
+        if memory.len() < COPY_BYTES || self.patience == 0 {
+            return None;
+        }
+        let regions = self.domains.iter().map(|domain| Region::lent(domain, memory).map(Arc::new));
+        let regions = match regions.collect::<Result<Vec<_>, _>>() {
+            Ok(regions) => regions,
+            Err(error) => {
+                self.lose_patience(&error);
+                return None;
+            }
+        };
+        let free = self.lent.iter().position(Option::is_none);
+        let number = free.unwrap_or(self.lent.len());
+        if free.is_none() {
+            self.lent.push(None);
+        }
+        self.lent[number] = Some(regions);
+        Some(Loan(number as u32))
+    }
+
+    /// Whether no request reads any more from what was lent; then it is registered no longer.
+    pub(super) fn take_back(&mut self, Loan(number): Loan) -> bool {
+        let Some(lent) = self.lent.get_mut(number as usize) else {
+            return true;
+        };
+        let is_free = lent.iter().flatten().all(|region| Arc::strong_count(region) == 1);
+        if is_free {
+            *lent = None;
+        }
+        is_free
     }
 
     /// Forgets everything that overlaps with `memory`, pinned or not.

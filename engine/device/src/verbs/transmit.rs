@@ -10,7 +10,7 @@ use super::registry::{COPY_BYTES, Registry};
 use super::routes::{Hop, Source, Target};
 use super::sys::{InPlace, Label, QueuePair};
 use crate::bundle;
-use crate::{DeviceError, DeviceStats, Outgoing, RouteId};
+use crate::{DeviceError, DeviceStats, Memory, Outgoing, RouteId};
 
 /// What became of a run.
 enum Pushed {
@@ -196,8 +196,12 @@ impl Way<'_> {
 
     fn push(&mut self, outgoing: &Outgoing<'_>) {
         let Outgoing { header, payload, .. } = *outgoing;
-        let in_place = outgoing.memory.and_then(|owner| {
-            let region = self.registry.find(self.rail, owner, payload)?;
+        let in_place = outgoing.memory.and_then(|memory| {
+            let region = self.registry.find(self.rail, memory, payload)?;
+            let owner = match memory {
+                Memory::Shared(owner) => Some(owner),
+                Memory::Lent(_) => None,
+            };
             Some(InPlace { payload, owner, region })
         });
         let copied: &[u8] = if in_place.is_some() { &[] } else { payload };

@@ -4,7 +4,7 @@
 //! has it. What the device does not take waits here for the next turn.
 
 use bytes::Bytes;
-use usrd_device::{Device, DeviceError, Outgoing, RouteId};
+use usrd_device::{Device, DeviceError, Memory, Outgoing, RouteId};
 use usrd_proto::wire::MAX_HEADER_BYTES;
 use usrd_proto::{BufferId, BufferRange, HeaderBuffer, Transmit};
 
@@ -149,8 +149,8 @@ impl Packet {
             },
             memory: match &self.payload {
                 Payload::None => None,
-                Payload::Pending(range) => buffers.owner(range.buffer),
-                Payload::Held(bytes) => Some(bytes),
+                Payload::Pending(range) => buffers.memory(range.buffer, regions),
+                Payload::Held(bytes) => Some(Memory::Shared(bytes)),
             },
         }
     }

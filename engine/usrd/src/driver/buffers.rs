@@ -94,17 +94,21 @@ impl Buffers {
         }
     }
 
-    /// What an operation's packets are parts of, if the device may keep a reference to it. Regions can
-    /// change, and belong to the engine alone.
+    /// What an operation's packets are parts of, if the device may read from it later.
     #[inline]
-    pub(super) fn owner(&self, buffer: BufferId) -> Option<&Bytes> {
+    pub(super) fn memory<'a>(
+        &'a self,
+        buffer: BufferId,
+        regions: &Regions,
+    ) -> Option<usrd_device::Memory<'a>> {
+        use usrd_device::Memory::{Lent, Shared};
         match split(buffer) {
-            (Space::Send, index) => Some(&self.sends.get(index as usize)?.data),
+            (Space::Send, index) => Some(Shared(&self.sends.get(index as usize)?.data)),
             (Space::Transfer, index) => match &self.transfers.get(index as usize)?.memory {
-                TransferMemory::Data(data) => Some(data),
+                TransferMemory::Data(data) => Some(Shared(data)),
                 _ => None,
             },
-            (Space::Region, _) => None,
+            (Space::Region, index) => regions.loan(index).map(Lent),
         }
     }
 

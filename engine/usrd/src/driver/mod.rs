@@ -125,6 +125,9 @@ impl Driver {
         self.now = self.clock.now();
         self.run_timers();
         busy |= self.transmit()?;
+        if self.regions.are_leaving() {
+            self.see_off_regions();
+        }
         busy |= self.publish();
         if self.device.poll(&mut self.arrivals)? > 0 {
             // Not before the poll, which can take long: nothing may seem to have come earlier than

@@ -1,7 +1,10 @@
 //! Registered memory: the core decides who may touch what and when it is free, here it is.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use slab::Slab;
+use usrd_device::{Device, Loan};
 use usrd_proto::{Access, BufferId, RegionRequest};
 
 use super::Driver;
@@ -15,27 +18,52 @@ use crate::{
 
 /// The memory of all regions, by number.
 #[derive(Debug, Default)]
-pub(super) struct Regions(Slab<Entry>);
+pub(super) struct Regions {
+    entries: Slab<Entry>,
+    /// Released by the core, and still read by the device.
+    leaving: Vec<Entry>,
+}
 
 #[derive(Debug)]
 struct Entry {
     memory: Memory,
     region: Region,
+    /// That it was lent to the device.
+    loan: Option<Loan>,
     /// What the user calls its deregistration, once it has begun.
     deregistering: Option<u64>,
 }
 
 impl Regions {
     pub(super) fn memory(&self, index: u32) -> &Memory {
-        &self.0[index as usize].memory
+        &self.entries[index as usize].memory
     }
 
     pub(super) fn memory_mut(&mut self, index: u32) -> &mut Memory {
-        &mut self.0[index as usize].memory
+        &mut self.entries[index as usize].memory
+    }
+
+    pub(super) fn loan(&self, index: u32) -> Option<Loan> {
+        self.entries.get(index as usize)?.loan
+    }
+
+    /// Whether some wait for the device.
+    pub(super) const fn are_leaving(&self) -> bool {
+        !self.leaving.is_empty()
+    }
+
+    fn are_returned(&mut self, device: &mut dyn Device) -> bool {
+        let entries = self.entries.iter_mut().map(|(_, entry)| entry);
+        let lent = entries.chain(&mut self.leaving).filter_map(|entry| {
+            let is_returned = entry.is_returned(device);
+            (!is_returned).then_some(())
+        });
+        // Every one is asked.
+        lent.count() == 0
     }
 
     fn find(&self, region: Region) -> Result<usize, NotRegistered> {
-        let mut entries = self.0.iter();
+        let mut entries = self.entries.iter();
         let live =
             |(_, entry): &(usize, &Entry)| entry.region == region && entry.deregistering.is_none();
         entries.find(live).map(|(index, _)| index).ok_or(NotRegistered)
@@ -43,10 +71,28 @@ impl Regions {
 
     /// Deregistrations that have not completed, when the engine ends.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = RegionCompletion> + '_ {
-        self.0.drain().filter_map(|entry| {
-            let context = entry.deregistering?;
-            Some(RegionCompletion { context, result: Ok(entry.memory.into_owned()) })
-        })
+        self.entries.drain().chain(self.leaving.drain(..)).filter_map(Entry::deregistered)
+    }
+}
+
+impl Entry {
+    /// Whether the device has given it back, or never had it.
+    fn is_returned(&mut self, device: &mut dyn Device) -> bool {
+        if self.loan.is_some_and(|loan| device.take_back(loan)) {
+            self.loan = None;
+        }
+        self.loan.is_none()
+    }
+
+    /// What its owner is told. Memory that the device may still read is never freed.
+    fn deregistered(self) -> Option<RegionCompletion> {
+        let memory = if self.loan.is_some() {
+            std::mem::forget(self.memory);
+            None
+        } else {
+            self.memory.into_owned()
+        };
+        Some(RegionCompletion { context: self.deregistering?, result: Ok(memory) })
     }
 }
 
@@ -76,7 +122,11 @@ impl Driver {
         self.register_memory(memory, options.into()).map_err(|(error, _)| error)
     }
 
-    pub(super) fn register_memory(&mut self, memory: Memory, options: RegionOptions) -> Registered {
+    pub(super) fn register_memory(
+        &mut self,
+        mut memory: Memory,
+        options: RegionOptions,
+    ) -> Registered {
         let RegionOptions { access, peers } = options;
         if access.allows(Access::ATOMIC) && !memory.is_aligned() {
             let error = RegisterError::Misaligned { align: align_of::<u64>() };
@@ -89,12 +139,16 @@ impl Driver {
                 None => return Err((RegisterError::UnknownPeer, memory)),
             },
         };
-        let (slot, len) = (self.regions.0.vacant_key(), memory.len() as u64);
+        let (slot, len) = (self.regions.entries.vacant_key(), memory.len() as u64);
         let buffer = id_in(Space::Region, slot);
         match self.endpoint.register(RegionRequest { buffer, len, access, peers }) {
             Ok(start) => {
                 let region = Region { start, len, access };
-                self.regions.0.insert(Entry { memory, region, deregistering: None });
+                // SAFETY: it goes into the table as it is, and leaves it when the device has given it
+                // back, or was dropped, as it is before the table.
+                let lendable = unsafe { memory.lendable() };
+                let loan = self.device.lend(&lendable);
+                self.regions.entries.insert(Entry { memory, region, loan, deregistering: None });
                 Ok(region)
             }
             Err(error) => Err((error.into(), memory)),
@@ -106,7 +160,7 @@ impl Driver {
         if let Ok(index) = found
             && self.endpoint.revoke(self.now, region.start).is_ok()
         {
-            self.regions.0[index].deregistering = Some(context);
+            self.regions.entries[index].deregistering = Some(context);
             return;
         }
         let result = Err(NotRegistered);
@@ -117,15 +171,38 @@ impl Driver {
     /// carry of it.
     pub(super) fn region_released(&mut self, buffer: BufferId) {
         let (_, index) = super::buffers::split(buffer);
-        let Some(Entry { memory, deregistering, .. }) = self.regions.0.try_remove(index as usize)
-        else {
+        let Some(entry) = self.regions.entries.try_remove(index as usize) else {
             debug_assert!(false, "{buffer:?} released without having been registered");
             return;
         };
-        self.batch.hold(buffer, |start, len| Bytes::copy_from_slice(memory.slice(start, len)));
-        if let Some(context) = deregistering {
-            let result = Ok(memory.into_owned());
-            self.complete(Completion::Deregistered(RegionCompletion { context, result }));
+        let piece = |start, len| Bytes::copy_from_slice(entry.memory.slice(start, len));
+        self.batch.hold(buffer, piece);
+        self.regions.leaving.push(entry);
+        self.see_off_regions();
+    }
+
+    /// Gives regions back to their owners that the device does not read from any more.
+    pub(super) fn see_off_regions(&mut self) {
+        for mut entry in std::mem::take(&mut self.regions.leaving) {
+            if !entry.is_returned(&mut *self.device) {
+                self.regions.leaving.push(entry);
+            } else if let Some(completion) = entry.deregistered() {
+                self.complete(Completion::Deregistered(completion));
+            }
+        }
+    }
+
+    /// Takes back everything that was lent to the device. What is being sent has `patience` long to
+    /// leave, and then is given up.
+    pub(super) fn recall_regions(&mut self, patience: Duration) {
+        let deadline = self.clock.now() + patience;
+        while !self.regions.are_returned(&mut *self.device) {
+            if self.clock.now() >= deadline {
+                self.device.abandon();
+                // One that is not returned now either is one that a broken device has for good.
+                self.regions.are_returned(&mut *self.device);
+                return;
+            }
         }
     }
 

@@ -30,6 +30,11 @@ impl Driver {
         let timer = self.endpoint.poll_timeout();
         let due = [closing, timer].into_iter().flatten().min().filter(|&at| at != Instant::NEVER);
         let left = due.map(|at| at.since(self.clock.now()));
-        [left, timeout].into_iter().flatten().min()
+        // The device does not say when it is done with what it was lent.
+        let leaving = self.regions.are_leaving().then_some(RECALL_EVERY);
+        [left, leaving, timeout].into_iter().flatten().min()
     }
 }
+
+/// Deregistrations are rare, and a NIC is done with what it sends within microseconds.
+const RECALL_EVERY: Duration = Duration::from_millis(1);

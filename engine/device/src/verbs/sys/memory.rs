@@ -9,8 +9,8 @@ use bytes::Bytes;
 use rdma_mummy_sys as ibv;
 
 use super::{Context, check_pointer};
-use crate::DeviceError;
 use crate::verbs::gid::Gid;
+use crate::{DeviceError, Lendable};
 
 /// A protection domain: what was made in it can be used together.
 #[derive(Debug)]
@@ -101,6 +101,20 @@ impl Region {
         let memory = Memory::Lent { _bytes: bytes.clone() };
         // SAFETY: every one of these pages has a byte of `bytes` in it, so it is mapped.
         unsafe { Self::register(domain, pages.start, pages.len(), READ_ONLY, memory) }
+    }
+
+    /// The pages of memory that was lent, for the NIC to read. It is registered as if for writing, so
+    /// that the kernel makes each page this process's own first: one that is not yet, such as of zeros
+    /// that nobody has written to, would be replaced when it is, and the NIC go on with the old one.
+    pub(in crate::verbs) fn lent(
+        domain: &Arc<Domain>,
+        memory: &Lendable,
+    ) -> Result<Self, DeviceError> {
+        let start = memory.address() & !(PAGE_BYTES - 1);
+        let end = (memory.address() + memory.len()).next_multiple_of(PAGE_BYTES);
+        // SAFETY: every one of these pages has a byte of the memory in it, so it is mapped, and stays
+        // so, as who made it lendable has promised, until the region is let go.
+        unsafe { Self::register(domain, start, end - start, WRITABLE, Memory::Foreign) }
     }
 
     /// Memory that is no memory of this process as the kernel sees it, such as a GPU's, where a

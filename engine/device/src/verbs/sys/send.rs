@@ -66,7 +66,7 @@ struct UnderWay {
 /// Memory that stays where it is, and known to the NIC.
 #[derive(Clone, Debug)]
 struct Hold {
-    owner: Bytes,
+    owner: Option<Bytes>,
     region: Arc<Region>,
 }
 
@@ -83,7 +83,9 @@ pub(in crate::verbs) struct Label<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::verbs) struct InPlace<'a> {
     pub(in crate::verbs) payload: &'a [u8],
-    pub(in crate::verbs) owner: &'a Bytes,
+    /// What keeps the payload where it is, unless somebody has promised that it stays there until the
+    /// region is let go.
+    pub(in crate::verbs) owner: Option<&'a Bytes>,
     /// What the payload lies in.
     pub(in crate::verbs) region: &'a Arc<Region>,
 }
@@ -297,11 +299,11 @@ impl QueuePair {
     }
 
     /// A hold for the next request: that of the one before, if it is of the same memory.
-    fn hold(&mut self, owner: &Bytes, region: &Arc<Region>) -> Hold {
+    fn hold(&mut self, owner: Option<&Bytes>, region: &Arc<Region>) -> Hold {
         let before = self.under_way.back_mut().map(|before| &mut before.payload);
         before
             .and_then(|held| held.take_if(|held| held.is_of(owner, region)))
-            .unwrap_or_else(|| Hold { owner: owner.clone(), region: region.clone() })
+            .unwrap_or_else(|| Hold { owner: owner.cloned(), region: region.clone() })
     }
 
     const fn id_of(&self, position: usize) -> u64 {
@@ -352,10 +354,9 @@ const fn empty_request() -> ibv::ibv_send_wr {
 }
 
 impl Hold {
-    fn is_of(&self, owner: &Bytes, region: &Arc<Region>) -> bool {
-        self.owner.as_ptr() == owner.as_ptr()
-            && self.owner.len() == owner.len()
-            && Arc::ptr_eq(&self.region, region)
+    fn is_of(&self, owner: Option<&Bytes>, region: &Arc<Region>) -> bool {
+        let place = |owner: &Bytes| (owner.as_ptr(), owner.len());
+        Arc::ptr_eq(&self.region, region) && self.owner.as_ref().map(place) == owner.map(place)
     }
 }
 
