@@ -34,5 +34,6 @@ pub(crate) fn encode(packet: &Packet, out: &mut [u8]) -> usize {
         Packet::Open(open) => open.encode(out),
         Packet::Reset(reset) => reset.encode(out),
         Packet::Probe(probe) => probe.encode(out),
+        Packet::Close(close) => close.encode(out),
     }
 }

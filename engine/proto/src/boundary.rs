@@ -307,6 +307,9 @@ pub enum PeerFailure {
     /// This side closed it.
     #[error("closed on this side")]
     Closed,
+    /// The peer has closed it, and said so.
+    #[error("the peer has closed")]
+    Left,
 }
 
 /// How a send failed.

@@ -88,6 +88,27 @@ fn nobody_there() {
     }
 }
 
+/// A side that closes says so: its peers need not find out by silence.
+#[test]
+fn a_peer_that_closes_is_not_taken_for_dead() {
+    for net in Net::all() {
+        let (a, b, peer) = net.engines();
+        exchange(&a, &b, peer, 10, SendOptions::new(0));
+        // No receive is posted, and the message is too large to bounce: it stays pending.
+        a.send(peer, vec![0; 64 << 20], 1).unwrap();
+        b.shutdown(PATIENCE).unwrap();
+        let result = sent(&a).result;
+        let left = |reason| reason == PeerFailure::Left;
+        assert!(
+            matches!(result, Err(SendFailure::NotSent(r) | SendFailure::Unknown(r)) if left(r)),
+            "{net:?}: {result:?}"
+        );
+        let mut events = std::iter::from_fn(|| a.poll_event());
+        let down = events.find(|event| matches!(event, Event::PeerDown { .. }));
+        assert_eq!(down, Some(Event::PeerDown { peer, reason: PeerFailure::Left }), "{net:?}");
+    }
+}
+
 #[test]
 fn a_peer_that_dies_fails_what_is_pending() {
     for net in Net::all() {

@@ -48,6 +48,7 @@ impl Seen {
                 self.answers = open.answers;
             }
             Packet::Probe(probe) => self.address = probe.address,
+            Packet::Close(close) => self.address = close.address,
             Packet::Reset(_) => {}
         }
     }

@@ -106,6 +106,7 @@ fn describe(packet: &Packet) -> Value {
         Ok(WirePacket::Open(_)) => ("open", vec![]),
         Ok(WirePacket::Reset(_)) => ("reset", vec![]),
         Ok(WirePacket::Probe(_)) => ("probe", vec![]),
+        Ok(WirePacket::Close(_)) => ("close", vec![]),
         _ => ("other", vec![]),
     };
     data["packet_type"] = packet_type.into();

@@ -19,6 +19,7 @@
 //! |---|---|
 //! | `commands` | what the user asks for |
 //! | `peers` | contexts begin and end |
+//! | `farewell` | a side leaves, and says so |
 //! | `receive` | datagrams come in |
 //! | `deliver` | messages are given receives, placed, delivered |
 //! | `transmit` | datagrams go out |
@@ -37,6 +38,7 @@
 mod answers;
 mod commands;
 mod deliver;
+mod farewell;
 mod grants;
 mod peers;
 mod receive;
@@ -102,6 +104,7 @@ pub struct Endpoint {
     grants: grants::Grants,
     turns: turns::Turns,
     senders: share::Senders,
+    farewells: VecDeque<farewell::Farewell>,
 }
 
 impl Endpoint {
@@ -124,6 +127,7 @@ impl Endpoint {
             grants: grants::Grants::new(&config),
             turns: turns::Turns::default(),
             senders: share::Senders::default(),
+            farewells: VecDeque::new(),
             shared: Shared::new(config),
         })
     }

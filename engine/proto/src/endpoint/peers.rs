@@ -46,6 +46,9 @@ impl Endpoint {
             return;
         };
         let (id, was_in_use) = (peer.id, peer.context.is_established());
+        if reason == PeerFailure::Closed {
+            self.plan_farewell(index);
+        }
         self.leave(index);
         self.end_turn(index);
         self.senders.forget(&mut self.peers[index as usize].receiver);

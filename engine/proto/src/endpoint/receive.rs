@@ -16,8 +16,8 @@ use crate::psn::Psn;
 use crate::shared::Shared;
 use crate::time::Instant;
 use crate::wire::{
-    AckView, Address, DataFlags, DataView, Kind, Nack, NackReason, Op, OpenInfo, OpenPacket, Probe,
-    Reset, Transmission,
+    AckView, Address, Close, DataFlags, DataView, Kind, Nack, NackReason, Op, OpenInfo, OpenPacket,
+    Probe, Reset, Transmission,
 };
 
 /// How an arrival ends, one way or the other.
@@ -73,6 +73,7 @@ impl Endpoint {
             Kind::Open => self.on_open(now, inbound, &OpenPacket::decode(head)?, accepted),
             Kind::Reset => self.on_reset(now, inbound, &Reset::decode(head)?),
             Kind::Probe => self.on_probe(now, inbound, &Probe::decode(head)?),
+            Kind::Close => self.on_close(now, &Close::decode(head)?),
         }
     }
 

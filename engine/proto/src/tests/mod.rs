@@ -3,6 +3,7 @@
 
 mod congestion;
 mod context;
+mod farewell;
 mod hostile;
 mod loss;
 mod memory;

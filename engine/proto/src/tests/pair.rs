@@ -290,6 +290,10 @@ impl Pair {
     pub(super) fn flush(&mut self, side: Side) {
         let now = self.now;
         let mut header: HeaderBuffer = [0; MAX_HEADER_BYTES];
+        while let Some(transmit) = self.node(side).endpoint.poll_farewell(&mut header) {
+            let bytes = header[..transmit.header_len].to_vec();
+            self.launch(side, &transmit, bytes);
+        }
         while let Some(transmit) = self.node(side).endpoint.poll_transmit(now, &mut header) {
             let node = self.node(side);
             let mut bytes = header[..transmit.header_len].to_vec();
@@ -492,6 +496,16 @@ impl Pair {
         });
         self.flush(A);
         self.flush(B);
+    }
+
+    /// One side closes the other, and says so.
+    pub(super) fn leave(&mut self, side: Side) {
+        let now = self.now;
+        let node = self.node(side);
+        if let Some(peer) = node.peer.take() {
+            node.endpoint.remove_peer(now, peer);
+        }
+        self.flush(side);
     }
 
     /// Ends one side without a word, and starts it again as a new process would.

@@ -1,4 +1,4 @@
-//! The small packets: NACK, OPEN, RESET, PROBE. docs/PROTOCOL.md shows them byte for byte.
+//! The small packets: NACK, OPEN, RESET, PROBE, CLOSE. docs/PROTOCOL.md shows them byte for byte.
 
 use core::mem::offset_of;
 
@@ -70,6 +70,15 @@ pub struct Probe {
     pub timestamp: u32,
 }
 
+/// "I leave": the context ends, and nothing more comes from this incarnation. Rule O8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Close {
+    /// The receiver's context.
+    pub address: Address,
+    /// The incarnation that leaves.
+    pub incarnation: u64,
+}
+
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 struct NackFields {
@@ -106,6 +115,13 @@ struct ProbeFields {
     prefix: Prefix,
     transmission: U32,
     timestamp: U32,
+}
+
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct CloseFields {
+    prefix: Prefix,
+    incarnation: U64,
 }
 
 /// Where the locator lies in an OPEN packet.
@@ -229,6 +245,25 @@ impl Probe {
             transmission: Transmission::from_wire(fields.transmission),
             timestamp: fields.timestamp.get(),
         })
+    }
+}
+
+impl Close {
+    /// Writes the packet to the front of `out` and returns its length.
+    pub fn encode(&self, out: &mut [u8]) -> usize {
+        put(
+            out,
+            &CloseFields {
+                prefix: Prefix::new(Kind::Close, 0, self.address),
+                incarnation: self.incarnation.into(),
+            },
+        )
+    }
+
+    pub(crate) fn decode(head: &[u8]) -> Result<Self, DecodeError> {
+        let fields: &CloseFields = get(head)?;
+        let incarnation = fields.incarnation.get();
+        Ok(Self { address: fields.prefix.address(), incarnation })
     }
 }
 

@@ -18,7 +18,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 pub(crate) use ack::AckView;
 pub use ack::{Ack, AckBlock, AckPath, MAX_ACK_BLOCKS, MAX_ACK_PATHS};
-pub use control::{Nack, NackReason, OpenPacket, Probe, Reset};
+pub use control::{Close, Nack, NackReason, OpenPacket, Probe, Reset};
 pub(crate) use data::DataView;
 pub use data::{Data, DataFlags};
 pub use list::{LIST_ENTRY_BYTES, decode_list, encode_list};
@@ -71,6 +71,7 @@ pub(crate) enum Kind {
     Open = 4,
     Reset = 5,
     Probe = 6,
+    Close = 7,
 }
 
 impl Kind {
@@ -87,6 +88,7 @@ impl Kind {
             4 => Ok(Self::Open),
             5 => Ok(Self::Reset),
             6 => Ok(Self::Probe),
+            7 => Ok(Self::Close),
             kind => Err(DecodeError::Kind(kind)),
         }
     }
@@ -198,6 +200,8 @@ pub enum Packet {
     Reset(Reset),
     /// A question to one path: is it alive?
     Probe(Probe),
+    /// The end of a context, as its other side wants it.
+    Close(Close),
 }
 
 impl Packet {
@@ -212,6 +216,7 @@ impl Packet {
             Kind::Open => OpenPacket::decode(head).map(Self::Open),
             Kind::Reset => Reset::decode(head).map(Self::Reset),
             Kind::Probe => Probe::decode(head).map(Self::Probe),
+            Kind::Close => Close::decode(head).map(Self::Close),
         }
     }
 }

@@ -211,6 +211,7 @@ proptest! {
                 Packet::Open(open) => open.encode(out),
                 Packet::Reset(reset) => reset.encode(out),
                 Packet::Probe(probe) => probe.encode(out),
+                Packet::Close(close) => close.encode(out),
             });
             // Decoding is of a header; a data packet's payload is not part of it.
             let len = again.len() + match packet {
@@ -219,6 +220,14 @@ proptest! {
             };
             prop_assert_eq!(Packet::decode(&again, len), Ok(packet));
         }
+    }
+
+    #[test]
+    fn closes_come_back_as_they_were(context: u32, tag: u16, incarnation: u64) {
+        let close = Close { address: Address { context, tag }, incarnation };
+        let bytes = bytes(|out| close.encode(out));
+        prop_assert_eq!(Packet::decode(&bytes, bytes.len()), Ok(Packet::Close(close)));
+        prop_assert_eq!(Packet::decode(&bytes[..15], 15), Err(DecodeError::Truncated));
     }
 
     #[test]

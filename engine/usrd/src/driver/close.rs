@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use usrd_device::DeviceError;
+use usrd_proto::wire::MAX_HEADER_BYTES;
 use usrd_proto::{Instant, PeerFailure};
 
 use super::commands::answer;
@@ -101,14 +102,35 @@ impl Driver {
         let peers: Vec<_> = self.routes.iter().collect();
         for peer in peers {
             self.endpoint.remove_peer(self.now, peer.id);
+            self.say_farewells();
         }
         self.publish();
-        // The last that is to be said, if the device takes it. Peers are not told that this end is
-        // gone: they find out when they next send, or wait for the rest of a message.
+        // The last that is to be said, if the device takes it.
         let _ = self.transmit();
         self.recall_regions(LAST_WORDS);
         self.leave(report);
         Turn::Closed
+    }
+
+    /// Tells a peer that was just removed, while its route is known. What finds no room in the batch
+    /// or at the device is not said: the peer finds out by itself.
+    pub(super) fn say_farewells(&mut self) {
+        loop {
+            let room = self.batch.next_header();
+            let Some(header) = room else {
+                // A device that cannot go on will not take it later either.
+                if !matches!(self.offer(), Ok(taken) if taken > 0) || !self.batch.is_empty() {
+                    break;
+                }
+                continue;
+            };
+            let Some(transmit) = self.endpoint.poll_farewell(header) else { return };
+            if let Some(route) = self.routes.route_to(transmit.peer) {
+                self.batch.push(route, &transmit);
+            }
+        }
+        let mut unsaid = [0; MAX_HEADER_BYTES];
+        while self.endpoint.poll_farewell(&mut unsaid).is_some() {}
     }
 
     /// Answers everybody. Nothing is left behind, whatever state the core is in.

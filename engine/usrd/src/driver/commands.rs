@@ -32,7 +32,7 @@ impl Driver {
         self.endpoint.remove_peer(self.now, id);
         // While the peer still has its name and its route.
         self.publish();
-        self.collect();
+        self.say_farewells();
         self.routes.unbind(id);
         Ok(())
     }

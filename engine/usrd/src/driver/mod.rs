@@ -170,11 +170,16 @@ impl Driver {
         if self.batch.is_empty() {
             return Ok(false);
         }
+        Ok(self.offer()? > 0)
+    }
+
+    /// Hands the batch to the device. Returns how many packets it took.
+    fn offer(&mut self) -> Result<usize, DeviceError> {
         let taken = self.batch.offer(&mut *self.device, &self.buffers, &self.regions)?;
         self.stats.transmit_batches += 1;
         self.stats.datagrams_sent += taken as u64;
         self.stats.device_full += u64::from(!self.batch.is_empty());
-        Ok(taken > 0)
+        Ok(taken)
     }
 
     fn collect(&mut self) {

@@ -109,6 +109,11 @@ impl Sender {
         self.sprayer.for_control(&self.paths)
     }
 
+    /// A path for a packet of which it does not matter whether others overtake it.
+    pub(crate) fn any_path(&mut self) -> u8 {
+        self.sprayer.next(&mut self.paths)
+    }
+
     /// When [`next_probe`](Self::next_probe) has something to do; may be early.
     #[inline]
     pub(crate) fn probe_due(&self) -> Instant {
