@@ -26,7 +26,7 @@ struct Kept {
     loans: Mutex<Vec<Loan>>,
     lets_go: AtomicBool,
     abandoned: AtomicBool,
-    /// Bytes that were sent from what was lent.
+    /// Bytes that were offered from what was lent.
     bytes: AtomicU64,
 }
 
@@ -52,14 +52,14 @@ impl Device for Keeper {
     }
 
     fn transmit(&mut self, batch: &[Outgoing<'_>]) -> Result<usize, DeviceError> {
-        let taken = self.inner.transmit(batch)?;
-        for outgoing in &batch[..taken] {
+        // Before the other end can know of it.
+        for outgoing in batch {
             if let Some(Memory::Lent(loan)) = outgoing.memory {
                 assert!(self.kept.loans.lock().unwrap().contains(&loan), "{loan:?} is over");
                 self.kept.bytes.fetch_add(outgoing.payload.len() as u64, Ordering::SeqCst);
             }
         }
-        Ok(taken)
+        self.inner.transmit(batch)
     }
 
     fn poll(&mut self, arrivals: &mut Vec<Arrival>) -> Result<usize, DeviceError> {
@@ -124,13 +124,15 @@ fn what_is_written_and_read_from_regions_is_sent_from_where_it_is() {
     a.write_v(peer, vec![block], TransferOptions::new(1).delivered()).unwrap();
     assert_eq!(collect(&a, 1).remove(0).into_transfer().unwrap().result, Ok(0));
     assert_same(&b.copy_from(target, 0, len).unwrap(), &contents);
-    assert!(kept.bytes.load(Ordering::SeqCst) >= len as u64, "the WRITE");
+    let written = kept.bytes.load(Ordering::SeqCst);
+    assert!(written >= len as u64, "the WRITE");
 
     let back = b.connect(a.local_address()).unwrap();
     b.read(back, source.remote().at(0), BytesMut::zeroed(len), 2).unwrap();
     let done = collect(&b, 1).remove(0).into_transfer().unwrap();
     assert_same(&done.buffer.unwrap(), &contents);
-    assert!(kept.bytes.load(Ordering::SeqCst) >= 2 * len as u64, "the answer to a READ");
+    let read = kept.bytes.load(Ordering::SeqCst) - written;
+    assert!(read >= len as u64, "the answer to a READ");
 }
 
 #[test]
