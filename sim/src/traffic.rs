@@ -212,6 +212,11 @@ impl Traffic {
         self.fates[message as usize].completed
     }
 
+    /// Whether the receiver's endpoint has delivered a message.
+    pub fn is_delivered(&self, message: MessageId) -> bool {
+        self.fates[message as usize].delivered
+    }
+
     /// Whether a crash came between, so that a message may be delivered or not.
     pub fn is_excused(&self, message: MessageId) -> bool {
         self.fates[message as usize].excused
@@ -256,8 +261,12 @@ impl Traffic {
     /// The receiver's endpoint has delivered a message; `ready` as above.
     pub fn received(&mut self, now: Time, message: MessageId, ready: &mut Vec<u32>) {
         let fate = &mut self.fates[message as usize];
-        let late = fate.excused && !fate.delivered;
-        fate.delivered = true;
+        if std::mem::replace(&mut fate.delivered, true) {
+            // To the next incarnation of a host, or it is a violation; it is no more of the flow.
+            self.progress_at = now;
+            return;
+        }
+        let late = fate.excused;
         self.advance(now, message, |flow| {
             flow.received += 1;
             flow.lost -= u32::from(late);

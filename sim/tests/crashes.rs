@@ -70,6 +70,27 @@ fn a_host_that_never_comes_back_is_given_up() {
     }
 }
 
+/// The sender never heard that the message had arrived, nor of whom it reached: it reaches the next
+/// incarnation as well, once.
+#[test]
+fn each_life_of_a_receiver_counts_for_itself() {
+    let text = r#"
+        name = "two lives"
+        end = "1s"
+        topology = { kind = "star", hosts = 2 }
+        links = { rate = "100Gbps", latency = "10us", queue = "1MiB" }
+        workload = { kind = "pairs", pairs = [{ src = 1, dst = 0, size = "1B" }] }
+        [faults]
+        event = [
+            { at = "15us", until = "900us", kind = "link-down", target = "host1" },
+            { at = "60us", until = "900us", kind = "host-crash", target = "host0" },
+        ]
+    "#;
+    let report = Simulation::new(&Scenario::parse(text, "x").unwrap(), 1).unwrap().run();
+    assert_eq!(report.status, Status::Ok, "{report}");
+    assert_eq!((report.flows[0].failed, report.totals.retransmissions > 0), (0, true), "{report}");
+}
+
 #[test]
 fn a_crash_is_part_of_what_a_seed_determines() {
     let scenario = scenario("srd", RESTARTS);

@@ -67,6 +67,13 @@ impl ExactlyOnce {
         Ok(())
     }
 
+    /// Its receiver has crashed, and its sender does not know that it had arrived: what the next
+    /// incarnation gets of it counts anew.
+    pub(super) fn begin_anew(&mut self, message: MessageId) {
+        let completions = self.messages[message as usize].completions;
+        self.messages[message as usize] = Progress { completions, ..Progress::default() };
+    }
+
     /// A message was delivered.
     pub(super) fn delivered(&mut self, spec: &FlowSpec, message: MessageId) -> Result<(), String> {
         let progress = &mut self.messages[message as usize];

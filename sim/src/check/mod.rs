@@ -154,9 +154,16 @@ impl Checkers {
         self.log.verdict(Checker::Liveness, now, liveness::check_send(message, result));
     }
 
-    /// A host has lost everything.
-    pub fn crashed(&mut self, host: u32, hosts: u32) {
+    /// A host has lost everything. Exactly once, and order, hold for each incarnation: what its
+    /// senders do not know to have arrived may come again, to the next one.
+    pub fn crashed(&mut self, host: u32, hosts: u32, traffic: &Traffic) {
         self.crashes.crashed(host, hosts);
+        for message in traffic.under_way(host) {
+            if traffic.spec_of(message).dst == host && !traffic.is_completed(message) {
+                self.exactly_once.begin_anew(message);
+                self.order.begin_anew(traffic.flow_of(message));
+            }
+        }
     }
 
     /// A host is up again.

@@ -41,6 +41,11 @@ impl Order {
         }
     }
 
+    /// The receiver of a flow has crashed: its next incarnation has delivered nothing.
+    pub(super) fn begin_anew(&mut self, flow: u32) {
+        self.progress[self.orders[flow as usize] as usize].delivered = 0;
+    }
+
     /// A message was handed to the sender's endpoint.
     pub(super) fn submitted(&mut self, flow: u32, message: MessageId) {
         let progress = &mut self.progress[self.orders[flow as usize] as usize];

@@ -23,6 +23,7 @@ impl<T: Transport> Host<T> {
             self.past.push(lost.stats());
             self.incarnation += 1;
             self.forget(world);
+            self.expect_again(world);
             self.give_up_messages(world);
         }
         if self.gone {
@@ -69,9 +70,19 @@ impl<T: Transport> Host<T> {
         self.timer.cancel();
     }
 
+    /// What has been delivered here and not acknowledged may come again, and needs a receive.
+    fn expect_again(&mut self, world: &World) {
+        let traffic = &world.traffic;
+        let again = traffic.under_way(self.id).into_iter().filter(|&message| {
+            traffic.spec_of(message).dst == self.id && traffic.is_delivered(message)
+        });
+        self.receives.unposted += again.count() as u64;
+    }
+
     /// What was under way from or to it is excused; what it was sending has no one to complete it.
     fn give_up_messages(&self, world: &mut World) {
-        world.checkers.crashed(self.id, world.fabric.network().hosts());
+        let hosts = world.fabric.network().hosts();
+        world.checkers.crashed(self.id, hosts, &world.traffic);
         for message in world.traffic.under_way(self.id) {
             world.excuse(message);
             if world.traffic.spec_of(message).src == self.id && !world.traffic.is_completed(message)
