@@ -36,6 +36,8 @@ pub(crate) struct Node {
     pub(crate) other: Option<PeerId>,
     /// The peer that an attacker's address was given.
     stranger: Option<PeerId>,
+    /// What a peer that was removed is still told.
+    farewells: Vec<Vec<u8>>,
     pub(crate) place_later: bool,
     /// What the other endpoint may use.
     pub(crate) region: Option<Region>,
@@ -69,6 +71,7 @@ impl Node {
             endpoint: Endpoint::new(config).expect("a configuration that can work"),
             other: None,
             stranger: None,
+            farewells: Vec::new(),
             place_later: false,
             region: None,
             transfers: BTreeMap::new(),
@@ -169,6 +172,13 @@ impl Node {
         self.endpoint.remove_peer(now, peer);
         // What has happened to the peer is told while it still has its name.
         self.take_events(now);
+        let mut header: HeaderBuffer = [0; MAX_HEADER_BYTES];
+        while let Some(transmit) = self.endpoint.poll_farewell(&mut header) {
+            let bytes = self.gather(&transmit, &header);
+            if Some(transmit.peer) == self.other {
+                self.farewells.push(bytes);
+            }
+        }
         if self.other == Some(peer) {
             self.other = None;
             self.contexts_ended += 1;
@@ -266,7 +276,7 @@ impl Node {
 
     /// One turn of a driver. Returns the datagrams for the other endpoint.
     pub(crate) fn turn(&mut self, now: Instant) -> Vec<Vec<u8>> {
-        let mut datagrams = Vec::new();
+        let mut datagrams = core::mem::take(&mut self.farewells);
         let mut turns = 0;
         loop {
             if self.endpoint.poll_timeout().is_some_and(|at| at <= now) {
