@@ -51,6 +51,32 @@ fn perf_verifies_every_message_through_a_bad_network() {
 }
 
 #[test]
+fn perf_measures_messages_with_tags() {
+    let report = usrd_json(&[
+        "perf",
+        "--op",
+        "tagged",
+        "--size",
+        "64,1000,64K,1M",
+        "--count",
+        "60",
+        "--loss",
+        "0.01",
+        "--reorder",
+        "0.05",
+        "--json",
+    ]);
+    assert_eq!(report["verified"], true);
+    let rows = report["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 4);
+    for row in rows {
+        // Both ways of the round trips, and one way of the bulk.
+        assert_eq!(row["messages_checked"], 180);
+        assert!(row["bandwidth"]["messages_per_s"].as_f64().unwrap() > 0.0);
+    }
+}
+
+#[test]
 fn perf_moves_memory_through_a_bad_network() {
     let report = usrd_json(&[
         "perf",
@@ -88,7 +114,9 @@ fn perf_says_what_cannot_be_moved() {
     for (args, says) in [
         (&["--op", "vread", "--size", "5000"][..], "must be a multiple of --block"),
         (&["--op", "send,write"], "measured by itself"),
-        (&["--op", "write", "--blackhole", "1"], "are for --op send"),
+        (&["--op", "write", "--blackhole", "1"], "are for --op send and tagged"),
+        (&["--op", "tagged,read"], "measured by itself"),
+        (&["--op", "tagged", "--service", "rd"], "leave --service out"),
         (&["--op", "vread", "--block", "0"], "at least one byte"),
     ] {
         let output = usrd(&[&["perf"], args].concat());

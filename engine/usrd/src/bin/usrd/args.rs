@@ -216,6 +216,8 @@ pub(crate) enum ServiceArg {
 pub(crate) enum OpArg {
     /// Messages.
     Send,
+    /// Messages with tags: long ones are pulled by their receiver.
+    Tagged,
     /// One block to the server's memory.
     Write,
     /// One block from the server's memory.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use usrd::{Address, BytesMut, Peer, PeerSnapshot, SendOptions};
+use usrd::{Address, BytesMut, Peer, PeerSnapshot};
 
 use super::control::{CONTROL_BYTES, Control, Counters, Kind, Level, Outcome, Trial};
 use super::cpu;
@@ -94,7 +94,7 @@ impl Client {
         self.session.end.pin(pattern.memory())?;
         let ordered = trial.service == Level::Rd;
         let mut checker = Checker::new(trial.answer_key(), trial.size, ordered, trial.verify_every);
-        let options = SendOptions::new(0).service(trial.service.service());
+        let options = trial.service.options();
         let mut times_ns = Histogram::new_with_bounds(1, LONGEST_NS, 3).map_err(Failure::run)?;
         let warm_up = extent.warm_up(trial.size);
         let (mut number, mut lost) = (0, 0);
@@ -159,7 +159,7 @@ impl Client {
         let before = self.begin(trial, CONTROL_RECEIVES, CONTROL_BYTES)?;
         let pattern = Pattern::new(trial.key, trial.size);
         self.session.end.pin(pattern.memory())?;
-        let options = SendOptions::new(0).service(trial.service.service());
+        let options = trial.service.options();
         let limit = u64::from(trial.in_flight);
         let (mut sent, mut completed, mut over) = (0, 0, false);
         let cpu_start = cpu::thread_ns();
@@ -194,7 +194,7 @@ impl Client {
 
     /// Asks for a measurement, and waits until the server is ready. Returns the counters then.
     fn begin(&mut self, trial: &Trial, count: u32, size: usize) -> Result<Counters, Failure> {
-        self.session.post(count, size)?;
+        self.session.post_for(trial.service, count, size)?;
         let before = self.session.end.counters()?;
         self.session.say(&Control::Begin(trial.clone()))?;
         loop {

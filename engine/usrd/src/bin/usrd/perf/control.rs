@@ -14,7 +14,7 @@
 //! send fails. They are ordinary messages, told apart from the measured ones by how they begin.
 
 use serde::{Deserialize, Serialize};
-use usrd::{Bytes, Service};
+use usrd::{Bytes, SendOptions, Service};
 
 use super::tally::Tally;
 
@@ -85,6 +85,8 @@ pub(crate) enum Level {
     Ud,
     Srd,
     Rd,
+    /// SRD with a tag.
+    Tagged,
 }
 
 /// What came of a measurement, as the server saw it.
@@ -117,8 +119,25 @@ impl Level {
     pub(crate) const fn service(self) -> Service {
         match self {
             Self::Ud => Service::Ud,
-            Self::Srd => Service::Srd,
+            Self::Srd | Self::Tagged => Service::Srd,
             Self::Rd => Service::Rd,
+        }
+    }
+
+    /// How to send a message of the measurement.
+    pub(crate) const fn options(self) -> SendOptions {
+        let options = SendOptions::new(0).service(self.service());
+        match self {
+            Self::Tagged => options.tag(MEASURED_TAG),
+            _ => options,
+        }
+    }
+
+    /// The tag that its messages have.
+    pub(crate) const fn tag(self) -> Option<u64> {
+        match self {
+            Self::Tagged => Some(MEASURED_TAG),
+            _ => None,
         }
     }
 
@@ -161,7 +180,9 @@ impl Control {
 }
 
 /// Both ends must agree on this, and on the pattern of the contents.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
+/// The tag of measured messages, where they have one.
+const MEASURED_TAG: u64 = 0x7573_7264;
 /// Room for any control message.
 pub(crate) const CONTROL_BYTES: usize = 4096;
 /// How a control message begins. Measured messages of this length and more do not: their second

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use usrd::{
-    Access, Address, Bytes, BytesMut, Completion, Driver, Engine, Peer, PeerSnapshot, Region,
-    SendOptions, Turn,
+    Access, Address, Bytes, BytesMut, Completion, Driver, Engine, Peer, PeerSnapshot, RecvOptions,
+    Region, SendOptions, Turn,
 };
 
 use super::control::Counters;
@@ -51,8 +51,8 @@ impl End {
         self.engine.send(peer, data, options).map_err(Failure::run)
     }
 
-    pub(crate) fn recv(&self, buffer: BytesMut, context: u64) -> Result<(), Failure> {
-        self.engine.recv(buffer, context).map_err(Failure::run)
+    pub(crate) fn recv(&self, buffer: BytesMut, options: RecvOptions) -> Result<(), Failure> {
+        self.engine.recv(buffer, options).map_err(Failure::run)
     }
 
     /// Lets what was just submitted leave before this thread does something else.

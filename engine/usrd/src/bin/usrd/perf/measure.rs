@@ -46,8 +46,13 @@ struct Sum {
 
 /// Measures every size, and prints the results.
 pub(crate) fn run(args: &PerfArgs, what: String, clients: Clients) -> Result<(), Failure> {
-    if args.op != [OpArg::Send] {
+    if args.op != [OpArg::Send] && args.op != [OpArg::Tagged] {
         return memory::run(args, what, clients);
+    }
+    if args.op == [OpArg::Tagged] && args.service != ServiceArg::Srd {
+        return Err(Failure::Usage(
+            "--op tagged has a service of its own: leave --service out".into(),
+        ));
     }
     let extent = args.count.map_or_else(|| Extent::For(args.length()), Extent::Count);
     let mut run = Run {
@@ -253,6 +258,7 @@ fn trial(args: &PerfArgs, kind: Kind, size: usize, number: u64) -> Trial {
         size,
         service: match args.service {
             ServiceArg::Ud => Level::Ud,
+            ServiceArg::Srd if args.op == [OpArg::Tagged] => Level::Tagged,
             ServiceArg::Srd => Level::Srd,
             ServiceArg::Rd => Level::Rd,
         },

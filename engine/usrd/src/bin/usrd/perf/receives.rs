@@ -1,6 +1,6 @@
 //! The receives that an end has posted, all of one size, replaced when the size changes.
 
-use usrd::BytesMut;
+use usrd::{BytesMut, RecvOptions};
 
 use super::end::End;
 use crate::failure::Failure;
@@ -11,21 +11,36 @@ pub(crate) struct Receives {
     generation: u32,
     /// How many of this generation there are, posted or being looked at.
     count: u32,
+    /// From this one on they are for messages with this tag.
+    tagged: Option<(u32, u64)>,
     /// How many of earlier ones have still to come back.
     retiring: u32,
 }
 
 impl Receives {
-    /// Posts `count` receives of `len` bytes, and takes back the others.
-    pub(crate) fn replace(&mut self, end: &End, count: u32, len: usize) -> Result<(), Failure> {
+    /// Posts `count` receives with room for a message of either length, or, with a tag, as many for
+    /// the first and for the second; and takes back those before.
+    pub(crate) fn replace(
+        &mut self,
+        end: &End,
+        count: u32,
+        (len, other_len): (usize, usize),
+        tag: Option<u64>,
+    ) -> Result<(), Failure> {
         for index in 0..self.count {
             end.engine().cancel_recv(self.context(index)).map_err(Failure::run)?;
         }
         self.retiring += self.count;
         self.generation += 1;
-        self.count = count;
-        for index in 0..count {
-            end.recv(touched(len), self.context(index))?;
+        self.count = if tag.is_some() { 2 * count } else { count };
+        self.tagged = tag.map(|tag| (count, tag));
+        for index in 0..self.count {
+            let len = match (tag, index < count) {
+                (None, _) => len.max(other_len),
+                (Some(_), true) => other_len,
+                (Some(_), false) => len,
+            };
+            end.recv(touched(len), self.options(index))?;
         }
         Ok(())
     }
@@ -38,7 +53,7 @@ impl Receives {
         context: u64,
     ) -> Result<(), Failure> {
         if (context >> 32) as u32 == self.generation {
-            return end.recv(buffer, context);
+            return end.recv(buffer, self.options(context as u32));
         }
         self.retiring -= 1;
         Ok(())
@@ -52,6 +67,14 @@ impl Receives {
     /// Whether all that were replaced have come back.
     pub(crate) const fn is_settled(&self) -> bool {
         self.retiring == 0
+    }
+
+    fn options(&self, index: u32) -> RecvOptions {
+        let options = RecvOptions::new(self.context(index));
+        match self.tagged {
+            Some((from, tag)) if index >= from => options.tag(tag),
+            _ => options,
+        }
     }
 
     fn context(&self, index: u32) -> u64 {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use usrd::{PathState, PathStats};
 
 use super::client::Bulk;
-use crate::args::{Only, PerfArgs};
+use crate::args::{Only, OpArg, PerfArgs};
 
 /// A run.
 #[derive(Debug, Serialize)]
@@ -127,7 +127,10 @@ impl Settings {
     pub(crate) fn new(args: &PerfArgs, what: String) -> Self {
         Self {
             what,
-            service: format!("{:?}", args.service).to_lowercase(),
+            service: match args.op[..] {
+                [OpArg::Tagged] => "srd with tags".to_owned(),
+                _ => format!("{:?}", args.service).to_lowercase(),
+            },
             paths: args.paths(),
             cc: args.cc.map(|cc| format!("{cc:?}").to_lowercase()),
             mode: format!("{:?}", args.mode).to_lowercase(),

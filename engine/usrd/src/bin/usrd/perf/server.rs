@@ -129,7 +129,7 @@ fn measure(session: &mut Session, trial: &Trial, stop: &AtomicBool) -> Result<Ou
     if let Kind::Memory { .. } = trial.kind {
         return memory::serve(session, trial, stop);
     }
-    session.post(receives(trial), trial.size)?;
+    session.post_for(trial.service, receives(trial), trial.size)?;
     let before = session.end.counters()?;
     let ordered = trial.service == super::control::Level::Rd;
     let mut checker = Checker::new(trial.key, trial.size, ordered, trial.verify_every);
@@ -199,7 +199,7 @@ struct Answers {
 
 impl Answers {
     fn new(pattern: Pattern, trial: &Trial) -> Self {
-        let options = SendOptions::new(0).service(trial.service.service());
+        let options = trial.service.options();
         Self { pattern, options, unchecked: VecDeque::new() }
     }
 

@@ -8,7 +8,7 @@ use usrd::{
     SendOptions, TransferCompletion,
 };
 
-use super::control::{CONTROL_BYTES, Control, Trial};
+use super::control::{CONTROL_BYTES, Control, Level, Trial};
 use super::damage::Damage;
 use super::end::End;
 use super::receives::Receives;
@@ -77,7 +77,18 @@ impl Session {
     /// Posts `count` receives with room for `size` bytes and for control messages, instead of
     /// those before.
     pub(crate) fn post(&mut self, count: u32, size: usize) -> Result<(), Failure> {
-        self.receives.replace(&self.end, count, size.max(CONTROL_BYTES))?;
+        self.post_for(Level::Srd, count, size)
+    }
+
+    /// The same for messages that are sent this way. Where those have a tag, there are as many
+    /// receives for them, and others for control messages.
+    pub(crate) fn post_for(
+        &mut self,
+        level: Level,
+        count: u32,
+        size: usize,
+    ) -> Result<(), Failure> {
+        self.receives.replace(&self.end, count, (size, CONTROL_BYTES), level.tag())?;
         // What has come meanwhile keeps its place.
         let mut kept = VecDeque::new();
         let start = Instant::now();

@@ -92,7 +92,7 @@ impl Client {
         bench.number += 1;
         let layout = Layout::new(bench.size, op.is_vectored().then_some(bench.block));
         match op {
-            OpArg::Send => unreachable!("measured elsewhere"),
+            OpArg::Send | OpArg::Tagged => unreachable!("measured elsewhere"),
             OpArg::Write | OpArg::Vwrite => self.write_round(bench, op, layout),
             OpArg::Read | OpArg::Vread => self.read_round(bench, op, layout),
             OpArg::Fadd => self.add_round(bench),

@@ -68,11 +68,12 @@ fn verdict(rows: &[Row]) -> Result<(), Failure> {
 }
 
 fn check(args: &PerfArgs) -> Result<(), Failure> {
-    if args.op.contains(&OpArg::Send) {
-        return Err(Failure::Usage("--op send is measured by itself: leave the others out".into()));
+    if args.op.contains(&OpArg::Send) || args.op.contains(&OpArg::Tagged) {
+        let text = "--op send and --op tagged are each measured by itself: leave the others out";
+        return Err(Failure::Usage(text.into()));
     }
     if !args.faults.blackhole.is_empty() || args.faults.corrupt > 0.0 {
-        let text = "--blackhole and --corrupt are for --op send";
+        let text = "--blackhole and --corrupt are for --op send and tagged";
         return Err(Failure::Usage(text.to_owned()));
     }
     let vectored = args.op.iter().any(|op| op.is_vectored());

@@ -153,6 +153,7 @@ impl OpArg {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Send => "send",
+            Self::Tagged => "tagged",
             Self::Write => "write",
             Self::Read => "read",
             Self::Vwrite => "vwrite",
