@@ -224,10 +224,15 @@ impl<T: Transport> Simulation<T> {
         self.world.observer = observer;
     }
 
-    /// Whether no packet is under way, and nobody waits for an answer.
+    /// Whether no packet is under way, and nobody waits for an answer, or for the rest of a message or
+    /// an earlier one: who was to send that may have crashed.
     fn is_silent(&self) -> bool {
-        self.world.fabric.packets.live() == 0
-            && self.hosts.iter().all(|host| host.in_flight_bytes() == 0)
+        let is_settled = |host: &Host<T>| {
+            host.in_flight_bytes() == 0
+                && host.open_bounces() == 0
+                && host.transport().posted_receives() == host.open_receives()
+        };
+        self.world.fabric.packets.live() == 0 && self.hosts.iter().all(is_settled)
     }
 }
 
