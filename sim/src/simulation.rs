@@ -13,7 +13,7 @@ use crate::host::{Expected, Host, Stack, Transport};
 use crate::observe::{Observer, Recorder, View};
 use crate::report::Report;
 use crate::rng::{Component, Stream};
-use crate::scenario::{FaultAction, FaultKind, Routing, Scenario};
+use crate::scenario::{FaultAction, FaultKind, Scenario};
 use crate::time::Time;
 use crate::traffic::Traffic;
 use crate::workload::Plan;
@@ -88,8 +88,7 @@ impl<T: Transport> Simulation<T> {
         let clock = WallClock::now();
         self.start();
         self.step_until_done(watch);
-        let orderly = is_orderly(&self.scenario);
-        check::finish(&mut self.world, &self.hosts, orderly);
+        check::finish(&self.scenario, &mut self.world, &self.hosts);
         self.show(|recorder, now, view| recorder.finish(now, view));
         let took = clock.elapsed();
         let report = Report::new(&self.scenario, self.seed, &self.world, &self.hosts, took);
@@ -228,7 +227,8 @@ impl<T: Transport> Simulation<T> {
     /// an earlier one: who was to send that may have crashed.
     fn is_silent(&self) -> bool {
         let is_settled = |host: &Host<T>| {
-            host.in_flight_bytes() == 0
+            !host.is_paused()
+                && host.in_flight_bytes() == 0
                 && host.open_bounces() == 0
                 && host.transport().posted_receives() == host.open_receives()
         };
@@ -278,16 +278,6 @@ fn expectations(scenario: &Scenario, plan: &Plan) -> Vec<Expected> {
 
 fn host_config(scenario: &Scenario, seed: u64, host: u32) -> Config {
     Config { seed: Stream::new(seed, Component::Endpoint, host).bits(), ..scenario.core_config() }
-}
-
-/// Whether nothing goes wrong in a scenario, and every path keeps its order.
-fn is_orderly(scenario: &Scenario) -> bool {
-    let faults = &scenario.faults;
-    scenario.links.routing == Routing::Ecmp
-        && faults.event.is_empty()
-        && faults.packet.is_empty()
-        && faults.odds().is_harmless()
-        && faults.link.iter().all(|own| own.odds().is_harmless())
 }
 
 impl Scenario {

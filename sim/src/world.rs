@@ -71,7 +71,7 @@ impl World {
             now: Time::ZERO,
             queue: EventQueue::new(scenario.event_queue),
             fabric: Fabric::new(scenario, seed),
-            checkers: Checkers::new(&traffic, scenario.integrity),
+            checkers: Checkers::new(scenario, &traffic),
             traffic,
             observer: Observer::default(),
             placements: Slab::new(),

@@ -4,14 +4,15 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use usrd_proto::{
-    AddPeerError, BounceCopy, Disposition, Endpoint, EndpointStats, Event, Handled, HeaderBuffer,
-    Inbound, InboundId, Instant, PathStats, PeerId, PeerStats, RecvError, RecvRequest, SendError,
-    SendRequest, Transmit,
+    AddPeerError, BounceCopy, Config, Disposition, Endpoint, EndpointStats, Event, Handled,
+    HeaderBuffer, Inbound, InboundId, Instant, PathStats, PeerId, PeerStats, RecvError,
+    RecvRequest, SendError, SendRequest, Transmit,
 };
 use usrd_sim::check::Checker;
 use usrd_sim::host::Transport;
 use usrd_sim::scenario::TopologyKind;
 use usrd_sim::search::{Finding, Fuzz, Shrink, caught as caught_panic};
+use usrd_sim::units::Probability;
 use usrd_sim::workload::FlowSpec;
 use usrd_sim::{Report, Scenario, Simulation, Status};
 
@@ -33,6 +34,8 @@ enum Defect {
     RepeatsItself,
     /// Never gives bounce memory back.
     LeaksBounces,
+    /// Lets five packets overtake every 20th.
+    SwapsPackets,
 }
 
 /// An endpoint, and what is done wrong around it.
@@ -42,17 +45,38 @@ struct Broken {
     count: u64,
     held: Option<Event>,
     repeat: Option<(HeaderBuffer, Transmit)>,
+    /// A packet that is being overtaken, and by how many it has been.
+    late: Option<(HeaderBuffer, Transmit, u32)>,
 }
 
 impl Broken {
     fn new(endpoint: Endpoint, defect: Defect) -> Self {
-        Self { endpoint, defect, count: 0, held: None, repeat: None }
+        Self { endpoint, defect, count: 0, held: None, repeat: None, late: None }
     }
 
     /// Counts; true at every `nth`.
     fn nth(&mut self, nth: u64) -> bool {
         self.count += 1;
         self.count.is_multiple_of(nth)
+    }
+
+    /// The next packet of a host that swaps some.
+    fn swapped(&mut self, now: Instant, header: &mut HeaderBuffer) -> Option<Transmit> {
+        if let Some((held, transmit, _)) = self.late.take_if(|late| late.2 >= 5) {
+            *header = held;
+            return Some(transmit);
+        }
+        let transmit = self.endpoint.poll_transmit(now, header)?;
+        if transmit.payload.is_none() {
+            return Some(transmit);
+        }
+        if let Some(late) = &mut self.late {
+            late.2 += 1;
+        } else if self.nth(20) {
+            self.late = Some((*header, transmit, 0));
+            return self.endpoint.poll_transmit(now, header);
+        }
+        Some(transmit)
     }
 
     fn spoil_event(&mut self, event: Event) -> Option<Event> {
@@ -109,6 +133,9 @@ impl Transport for Broken {
     }
 
     fn poll_transmit(&mut self, now: Instant, header: &mut HeaderBuffer) -> Option<Transmit> {
+        if self.defect == Defect::SwapsPackets {
+            return self.swapped(now, header);
+        }
         if let Some((again, transmit)) = self.repeat.take() {
             *header = again;
             header[1] |= usrd_proto::wire::DataFlags::RETRANSMISSION.0;
@@ -205,9 +232,41 @@ fn scenario(service: &str, integrity: bool) -> Scenario {
 }
 
 fn run(service: &str, defect: Defect) -> Report {
-    let scenario = scenario(service, false);
+    run_in(&scenario(service, false), defect)
+}
+
+fn run_in(scenario: &Scenario, defect: Defect) -> Report {
     let make = |_, config| Endpoint::new(config).map(|endpoint| Broken::new(endpoint, defect));
+    Simulation::with_transports(scenario, 1, make).unwrap().run()
+}
+
+/// A run in which every host was given another configuration than the scenario says.
+fn misconfigured(keys: &str, wrong: impl Fn(&mut Config)) -> Report {
+    let text = format!(
+        r#"
+        name = "misconfigured"
+        end = "20ms"
+        topology = {{ kind = "star", hosts = 2 }}
+        links = {{ rate = "100Gbps", latency = "1us", queue = "1MiB" }}
+        host = {{ placement_delay = "3us" }}
+        {keys}
+        [workload]
+        kind = "pairs"
+        outstanding = 16
+        posted_receives = 2
+        pairs = [{{ src = 0, dst = 1, messages = 100, size = "20kB" }}]
+        "#
+    );
+    let scenario = Scenario::parse(&text, "misconfigured").unwrap();
+    let make = |_, mut config| {
+        wrong(&mut config);
+        Endpoint::new(config)
+    };
     Simulation::with_transports(&scenario, 1, make).unwrap().run()
+}
+
+fn is_caught(report: &Report, by: Checker) -> bool {
+    report.violations.iter().any(|violation| violation.checker == by)
 }
 
 fn caught(service: &str, defect: Defect, by: Checker) -> Report {
@@ -265,6 +324,38 @@ fn a_lost_completion_is_caught() {
 #[test]
 fn needless_repetition_is_caught() {
     caught("srd", Defect::RepeatsItself, Checker::Spurious);
+}
+
+#[test]
+fn a_window_that_is_too_large_is_caught() {
+    let keys = "core = { controller = \"fixed\", window = \"20kB\" }";
+    assert_eq!(misconfigured(keys, |_| {}).status, Status::Ok);
+    let report = misconfigured(keys, |config| config.cc.fixed_cwnd_bytes *= 2);
+    assert!(is_caught(&report, Checker::Window), "{report}");
+}
+
+#[test]
+fn bounce_memory_beyond_the_budget_is_caught() {
+    let keys = "core = { bounce = \"64KiB\" }";
+    assert_eq!(misconfigured(keys, |_| {}).status, Status::Ok);
+    let report = misconfigured(keys, |config| config.bounce_bytes *= 10);
+    assert!(is_caught(&report, Checker::Memory), "{report}");
+}
+
+/// One path, so that whatever overtakes does so on its own path; and some loss, as an excuse.
+#[test]
+fn more_gaps_than_losses_are_caught() {
+    let lossy = |defect| {
+        let mut scenario = scenario("srd", false);
+        scenario.core.paths = 1;
+        scenario.faults.loss = Probability::new(0.002).unwrap();
+        run_in(&scenario, defect)
+    };
+    let report = lossy(Defect::None);
+    assert!(report.totals.lost_by_gap > 0, "{report}");
+    assert_eq!(report.status, Status::Ok, "{report}");
+    let report = lossy(Defect::SwapsPackets);
+    assert!(is_caught(&report, Checker::Spurious), "{report}");
 }
 
 #[test]

@@ -1,14 +1,21 @@
-//! Conservation: packets neither vanish nor appear. Counted in two ways that know nothing of each
-//! other: over the whole network against the arena, and link by link against the queues.
+//! Conservation: packets neither vanish nor appear. What was sent was delivered or dropped, or is in
+//! the network; and of what was trimmed the same holds for itself. Counted in two ways that know
+//! nothing of each other: over the whole network against the arena, and link by link against the
+//! queues.
 
 use crate::fabric::{Fabric, Link};
 
-/// Judges a network in which hosts hold `held` packets for placements.
-pub(super) fn check(fabric: &Fabric, held: usize) -> Result<(), String> {
+/// Judges a network in which hosts hold `held` packets, `held_trimmed` of them trimmed.
+pub(super) fn check(fabric: &Fabric, held: usize, held_trimmed: usize) -> Result<(), String> {
     let by_count = fabric.counters().in_network();
     let by_arena = (fabric.packets.live() - held) as u64;
     if by_count != by_arena {
         return Err(format!("{by_count} packets should be in the network, {by_arena} are"));
+    }
+    let by_count = fabric.counters().trimmed_in_network();
+    let by_arena = (fabric.packets.live_trimmed() - held_trimmed) as i64;
+    if by_count != by_arena {
+        return Err(format!("{by_count} trimmed packets should be in the network, {by_arena} are"));
     }
     fabric
         .links()
@@ -40,9 +47,22 @@ mod tests {
         let text = include_str!("../../plans/hello.toml");
         let scenario = Scenario::parse(text, "hello").unwrap();
         let mut fabric = Fabric::new(&scenario, 1);
-        check(&fabric, 0).unwrap();
+        check(&fabric, 0, 0).unwrap();
         fabric.packets.allocate();
-        assert!(check(&fabric, 0).unwrap_err().contains("0 packets should be"));
-        check(&fabric, 1).unwrap();
+        assert!(check(&fabric, 0, 0).unwrap_err().contains("0 packets should be"));
+        check(&fabric, 1, 0).unwrap();
+    }
+
+    #[test]
+    fn a_payload_cut_off_by_nobody_is_noticed() {
+        let text = include_str!("../../plans/hello.toml");
+        let scenario = Scenario::parse(text, "hello").unwrap();
+        let mut fabric = Fabric::new(&scenario, 1);
+        let packet = fabric.packets.allocate();
+        fabric.packets[packet].trimmed = true;
+        assert!(check(&fabric, 1, 0).unwrap_err().contains("0 trimmed packets should be"));
+        check(&fabric, 1, 1).unwrap();
+        fabric.packets.release(packet);
+        check(&fabric, 0, 0).unwrap();
     }
 }

@@ -1,25 +1,30 @@
 //! Checkers: one property each, always on. They watch what hosts tell them, know nothing of how the
 //! protocol works, and cost a few operations per packet. What they find does not stop a run.
 
+mod bounds;
 mod conservation;
 mod crashes;
 mod exactly_once;
 mod integrity;
 mod leftovers;
 mod liveness;
+mod memory;
 mod order;
 mod spurious;
 
 use std::fmt;
 
 use serde::Serialize;
-use usrd_proto::{RecvFailure, SendFailure};
+use usrd_proto::{EndpointStats, RecvFailure, SendFailure};
 
+use self::bounds::Bounds;
 use self::crashes::Crashes;
 use self::exactly_once::ExactlyOnce;
 pub use self::integrity::{fill_pattern, send_base};
+use self::memory::Memory;
 use self::order::Order;
 use crate::host::{Host, Transport};
+use crate::scenario::Scenario;
 use crate::time::Time;
 use crate::traffic::{MessageId, Traffic};
 use crate::world::World;
@@ -36,13 +41,18 @@ pub enum Checker {
     Order,
     /// What is delivered is what was sent.
     Integrity,
-    /// Every packet is delivered, dropped or under way.
+    /// Every packet is delivered, dropped or under way, every trimmed one as well.
     Conservation,
+    /// A host has no more under way than its windows allow.
+    Window,
+    /// A host holds no more for messages without a receive than its budget allows.
+    Memory,
     /// Everything completes, well and before the end.
     Liveness,
     /// Nothing is left over when everything is done.
     Leftovers,
-    /// Nothing is sent again in a network that loses nothing and keeps each path's order.
+    /// Where each path keeps its order, nothing is given up for a gap but what was lost; where nothing
+    /// is lost, nothing is sent again.
     Spurious,
 }
 
@@ -54,6 +64,8 @@ impl fmt::Display for Checker {
             Self::Order => "order",
             Self::Integrity => "integrity",
             Self::Conservation => "conservation",
+            Self::Window => "window",
+            Self::Memory => "memory",
             Self::Liveness => "liveness",
             Self::Leftovers => "leftovers",
             Self::Spurious => "spurious",
@@ -103,18 +115,22 @@ pub struct Checkers {
     exactly_once: ExactlyOnce,
     order: Order,
     crashes: Crashes,
+    bounds: Bounds,
+    memory: Memory,
     carries_bytes: bool,
     log: Log,
 }
 
 impl Checkers {
-    /// For a run with this traffic; `carries_bytes` if packets have real payload.
-    pub fn new(traffic: &Traffic, carries_bytes: bool) -> Self {
+    /// For a run of a scenario with this traffic.
+    pub fn new(scenario: &Scenario, traffic: &Traffic) -> Self {
         Self {
             exactly_once: ExactlyOnce::new(traffic),
             order: Order::new(traffic),
             crashes: Crashes::default(),
-            carries_bytes,
+            bounds: Bounds::new(scenario, traffic),
+            memory: Memory::new(scenario),
+            carries_bytes: scenario.integrity,
             log: Log::default(),
         }
     }
@@ -181,6 +197,27 @@ impl Checkers {
         self.crashes.excuse(host, other)
     }
 
+    /// A host has sent data and has so much under way now; `stats` say what it has done, if that
+    /// matters.
+    #[inline]
+    pub fn transmitted(
+        &mut self,
+        now: Time,
+        host: u32,
+        under_way_bytes: u64,
+        stats: impl FnOnce() -> EndpointStats,
+    ) {
+        if self.bounds.exceeded(host, under_way_bytes) {
+            let verdict = self.bounds.check(host, under_way_bytes, &stats());
+            self.log.verdict(Checker::Window, now, verdict);
+        }
+    }
+
+    /// A host holds so many bytes of bounce buffers now.
+    pub fn bounced(&mut self, now: Time, host: u32, held_bytes: u64) {
+        self.log.verdict(Checker::Memory, now, self.memory.check(host, held_bytes));
+    }
+
     /// A piece of payload came to its place.
     pub fn placed(&mut self, now: Time, traffic: &Traffic, piece: &Piece) {
         let spec = traffic.spec_of(piece.message);
@@ -223,18 +260,19 @@ impl Checkers {
     }
 }
 
-/// The properties that are judged when a run is over. `orderly` says that nothing
-/// goes wrong in the scenario by itself, and every path keeps its order.
-pub fn finish<T: Transport>(world: &mut World, hosts: &[Host<T>], orderly: bool) {
+/// The properties that are judged when a run is over.
+pub fn finish<T: Transport>(scenario: &Scenario, world: &mut World, hosts: &[Host<T>]) {
     let now = world.now;
     let done = world.traffic.is_done();
-    let held = world.placements.len() + hosts.iter().map(Host::held_packets).sum::<usize>();
+    let waiting = || hosts.iter().flat_map(Host::held_packets);
+    let held = world.placements.len() + waiting().count();
+    let trimmed = waiting().filter(|&&packet| world.fabric.packets[packet].trimmed).count();
     let verdicts = [
-        (Checker::Conservation, conservation::check(&world.fabric, held)),
+        (Checker::Conservation, conservation::check(&world.fabric, held, trimmed)),
         (Checker::Liveness, liveness::check(&world.traffic)),
         (Checker::ExactlyOnce, world.checkers.exactly_once.check_all(&world.traffic)),
         (Checker::Leftovers, if done { leftovers::check(world, hosts) } else { Ok(()) }),
-        (Checker::Spurious, if orderly { spurious::check(world, hosts) } else { Ok(()) }),
+        (Checker::Spurious, spurious::check(scenario, world, hosts)),
     ];
     for (checker, verdict) in verdicts {
         world.checkers.log.verdict(checker, now, verdict);

@@ -48,6 +48,8 @@ pub struct Fabric {
     path_delays: Vec<Time>,
     checks_frames: bool,
     fault_plan: Vec<FaultStep>,
+    /// Per host, the bytes of data that it has sent and that are in the network now.
+    under_way: Vec<u64>,
     seed: u64,
     counters: FabricCounters,
 }
@@ -59,6 +61,8 @@ pub struct FabricCounters {
     pub injected: u64,
     /// Made by links.
     pub copied: u64,
+    /// Made by links, of packets that had been trimmed.
+    pub copied_trimmed: u64,
     /// Handed to hosts, whole or trimmed.
     pub delivered: u64,
     /// Handed to hosts without their payload.
@@ -67,6 +71,8 @@ pub struct FabricCounters {
     pub dropped_tail: u64,
     /// Cut down to their header by full queues.
     pub trimmed: u64,
+    /// Dropped for whatever reason after they had been trimmed.
+    pub dropped_trimmed: u64,
     /// Lost by links.
     pub lost: u64,
     /// Dropped because a link was down.
@@ -86,6 +92,12 @@ impl FabricCounters {
     pub fn in_network(&self) -> u64 {
         let gone = self.delivered + self.dropped_tail + self.lost + self.dropped_down;
         (self.injected + self.copied) - (gone + self.corrupted)
+    }
+
+    /// Of those, packets without their payload.
+    pub fn trimmed_in_network(&self) -> i64 {
+        let gone = self.delivered_trimmed + self.dropped_trimmed;
+        (self.trimmed + self.copied_trimmed) as i64 - gone as i64
     }
 
     /// Packets that the network did away with.
@@ -122,6 +134,7 @@ impl Fabric {
             },
             checks_frames: scenario.corrupts(),
             fault_plan: scenario.fault_steps(),
+            under_way: vec![0; network.hosts() as usize],
             seed,
             counters: FabricCounters::default(),
             network,
@@ -133,6 +146,13 @@ impl Fabric {
     /// The counts so far.
     pub fn counters(&self) -> FabricCounters {
         self.counters
+    }
+
+    /// Bytes of data, headers included, that a host has sent and that are in the network: neither at
+    /// their host, nor dropped, nor trimmed, nor copied: of two of a kind either may arrive.
+    #[inline]
+    pub fn under_way_bytes(&self, host: u32) -> u64 {
+        self.under_way[host as usize]
     }
 
     /// The layout.
@@ -164,6 +184,9 @@ impl Fabric {
         let (is_data, source) = (content.payload.is_some(), content.source);
         let packet = &mut self.packets[id];
         packet.is_data = is_data;
+        if is_data {
+            self.under_way[host as usize] += u64::from(packet.len);
+        }
         let ends = u64::from(source) << 40 | u64::from(packet.destination) << 8;
         packet.entropy = mix(ends | u64::from(packet.path));
         if self.checks_frames {
@@ -216,6 +239,7 @@ impl Fabric {
             Node::Host(host) => {
                 self.counters.delivered += 1;
                 self.counters.delivered_trimmed += u64::from(self.packets[packet].trimmed);
+                leave(&mut self.under_way, &self.packets, packet);
                 Some((host, packet))
             }
             Node::Switch(switch) => {
@@ -263,6 +287,7 @@ impl Fabric {
         match state.queue.judge(rules, packet, bytes, room) {
             Admission::Queued => {}
             Admission::Trimmed => {
+                leave(&mut self.under_way, &self.packets, id);
                 self.packets.trim(id);
                 takes = bytes.1;
                 state.stats.trimmed += 1;
@@ -326,7 +351,18 @@ impl Fabric {
 
     fn drop_packet(&mut self, cx: &mut Step<'_>, kind: Kind, link: LinkId, packet: PacketId) {
         cx.observer.packet(cx.now, kind, link, &self.packets.packet(packet));
+        self.counters.dropped_trimmed += u64::from(self.packets[packet].trimmed);
+        leave(&mut self.under_way, &self.packets, packet);
         self.packets.release(packet);
+    }
+}
+
+/// A packet's payload is not in the network any more.
+#[inline]
+fn leave(under_way: &mut [u64], packets: &Arena, id: PacketId) {
+    let frame = &packets[id];
+    if frame.carries_payload() && !frame.twinned {
+        under_way[packets.content(id).source as usize] -= u64::from(frame.len);
     }
 }
 

@@ -81,6 +81,13 @@ impl Frame {
         self.is_data && !self.trimmed
     }
 
+    /// Whether it is small and urgent: an answer of the protocol, or trimmed. What has no payload but
+    /// lets queues mark it counts among the data that it is to keep in order with.
+    #[inline]
+    pub(super) fn is_urgent(&self) -> bool {
+        self.trimmed || !(self.is_data || self.ecn_capable)
+    }
+
     const fn empty() -> Self {
         Self {
             next: NIL,
@@ -245,6 +252,17 @@ impl Arena {
     /// How many packets there are.
     pub fn live(&self) -> usize {
         self.live
+    }
+
+    /// How many of them have been trimmed, by looking at each.
+    pub fn live_trimmed(&self) -> usize {
+        let mut free = vec![false; self.frames.len()];
+        let mut at = self.free;
+        while at != NIL {
+            free[at as usize] = true;
+            at = self[at].next;
+        }
+        self.frames.iter().zip(free).filter(|(frame, free)| frame.trimmed && !free).count()
     }
 
     /// How many there ever were at once.

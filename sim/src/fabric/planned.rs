@@ -88,8 +88,10 @@ impl Fabric {
             arrives = last.max(arrives + fate.jitter);
         }
         if fate.copied {
+            leave(&mut self.under_way, &self.packets, id);
             let copy = self.packets.duplicate(id);
             self.counters.copied += 1;
+            self.counters.copied_trimmed += u64::from(self.packets[copy].trimmed);
             cx.observer.packet(cx.now, Kind::Copy, link, &self.packets.packet(copy));
             let at = arrives + fate.copy_held_up;
             cx.queue.schedule(at, Event::Straggle { link, packet: copy });

@@ -90,7 +90,7 @@ impl Queue {
         (bytes, trimmed_bytes): (u64, u64),
         room: u64,
     ) -> Admission {
-        let urgent = rules.priority && !packet.carries_payload();
+        let urgent = rules.priority && packet.is_urgent();
         let limit = rules.capacity_bytes.min((room as f64 * rules.alpha) as u64).min(room);
         let (held, limit) = match urgent {
             // What is urgent is small, and never the reason for a full buffer.
@@ -116,7 +116,7 @@ impl Queue {
         bytes: u64,
     ) {
         self.packets += 1;
-        if rules.priority && !packets[packet].carries_payload() {
+        if rules.priority && packets[packet].is_urgent() {
             self.urgent_bytes += bytes;
             self.urgent.push(packets, packet);
         } else {
@@ -265,6 +265,20 @@ mod tests {
         assert_eq!(offer(&mut queue, &rules, &mut packets, more), Admission::Trimmed);
         assert_eq!(queue.pop(&mut packets, 0), Some(ack));
         assert_eq!(queue.pop(&mut packets, 0), Some(data));
+    }
+
+    #[test]
+    fn a_header_among_data_keeps_its_place() {
+        let rules = QueueRules { priority: true, ..RULES };
+        let (mut queue, mut packets) = (Queue::default(), Arena::new(0));
+        let data = packet(&mut packets, 100, true);
+        let report = packet(&mut packets, 64, false);
+        packets[report].ecn_capable = true;
+        for id in [data, report] {
+            assert_eq!(offer(&mut queue, &rules, &mut packets, id), Admission::Queued);
+        }
+        assert_eq!(queue.pop(&mut packets, 0), Some(data));
+        assert_eq!(queue.pop(&mut packets, 0), Some(report));
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub(super) struct Buffer {
     pub(super) bytes: Vec<u8>,
     /// Whether a receive is posted with it.
     posted: bool,
+    /// Bytes set aside, of a bounce buffer.
+    reserved: u64,
 }
 
 impl Buffer {
@@ -79,21 +81,36 @@ pub(super) struct Bounces {
     buffers: Vec<Buffer>,
     /// Those that hold something.
     pub(super) open: usize,
+    /// Bytes set aside for them.
+    bytes: u64,
 }
 
 impl Bounces {
-    pub(super) fn get(&mut self, number: u32) -> &mut Buffer {
+    /// Sets `len` bytes aside, unless that was done before; says how many are, in all.
+    pub(super) fn open(&mut self, number: u32, len: u64) -> u64 {
         let index = number as usize;
         if self.buffers.len() <= index {
             self.buffers.resize(index + 1, Buffer::default());
         }
-        self.open += usize::from(self.buffers[index].message.is_none());
-        &mut self.buffers[index]
+        let buffer = &mut self.buffers[index];
+        if buffer.message.is_none() {
+            self.open += 1;
+            buffer.reserved = len;
+            self.bytes += len;
+        }
+        self.bytes
+    }
+
+    /// One that is open.
+    pub(super) fn get(&mut self, number: u32) -> &mut Buffer {
+        &mut self.buffers[number as usize]
     }
 
     pub(super) fn free(&mut self, number: u32) {
-        if let Some(buffer) = self.buffers.get_mut(number as usize) {
-            self.open -= usize::from(buffer.message.take().is_some());
+        let Some(buffer) = self.buffers.get_mut(number as usize) else { return };
+        if buffer.message.take().is_some() {
+            self.open -= 1;
+            self.bytes -= std::mem::take(&mut buffer.reserved);
         }
     }
 
@@ -128,14 +145,15 @@ mod tests {
     #[test]
     fn bounce_buffers_are_counted_while_they_hold_something() {
         let mut bounces = Bounces::default();
+        assert_eq!(bounces.open(2, 3), 3);
         bounces.get(2).message = Some(1);
         bounces.get(2).write(1, b"xy");
-        assert_eq!(bounces.open, 1);
+        assert_eq!((bounces.open(2, 3), bounces.open), (3, 1));
         let taken = bounces.take(2);
         assert_eq!(taken.bytes, [0, b'x', b'y']);
         bounces.put(2, taken);
         bounces.free(2);
         bounces.free(2);
-        assert_eq!(bounces.open, 0);
+        assert_eq!((bounces.open, bounces.bytes), (0, 0));
     }
 }

@@ -110,8 +110,13 @@ impl<T: Transport> Host<T> {
     }
 
     /// Packets that wait for it to go on.
-    pub fn held_packets(&self) -> usize {
-        self.paused.as_ref().map_or(0, Vec::len)
+    pub fn held_packets(&self) -> &[PacketId] {
+        self.paused.as_deref().unwrap_or_default()
+    }
+
+    /// Whether it stands still.
+    pub fn is_paused(&self) -> bool {
+        self.paused.is_some()
     }
 
     /// Receives posted and not completed, by the host's own count.
@@ -241,6 +246,9 @@ impl<T: Transport> Host<T> {
             frame.destination = self.peers.host_of(transmit.peer);
             self.attach_bytes(world, id);
             world.inject(self.id, id);
+            let under_way = world.fabric.under_way_bytes(self.id);
+            let stats = || self.transport.stats();
+            world.checkers.transmitted(world.now, self.id, under_way, stats);
         }
     }
 

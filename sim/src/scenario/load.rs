@@ -92,7 +92,8 @@ impl Scenario {
             toml::from_str(text).map_err(|error| ScenarioError::of_syntax(text, source, &error))?;
         scenario.workload.service = scenario.transport.service();
         scenario.load_trace(place)?;
-        let checked = scenario.check_size_of_network().and_then(|()| {
+        let traced = scenario.read_trace();
+        let checked = traced.and_then(|()| scenario.check_size_of_network()).and_then(|()| {
             scenario.network = Arc::new(scenario.lay_out()?);
             scenario.validate()
         });
@@ -102,6 +103,16 @@ impl Scenario {
             message: format!("{}: {}", fault.key, fault.message),
         })?;
         Ok(scenario)
+    }
+
+    /// Reads the flows of a trace that the scenario has in itself.
+    fn read_trace(&mut self) -> Result<(), Fault> {
+        let Some(csv) = &self.workload.csv else { return Ok(()) };
+        self.workload.traced = trace::parse(csv).map_err(|error| Fault {
+            key: "workload.csv".into(),
+            message: format!("line {}: {}", error.line, error.message),
+        })?;
+        Ok(())
     }
 
     /// Reads the flows of the trace file, which lies beside the scenario's.

@@ -12,6 +12,8 @@ impl Scenario {
             "must be at least 1, or nothing could be received".into()
         })?;
         workload.check_keys()?;
+        let both = workload.file.is_some() && workload.csv.is_some();
+        require(!both, "workload.csv", || "is the trace, and so is file: leave one out".into())?;
         workload.check_counts()?;
         workload.check_ranges()?;
         workload.check_hosts(hosts)?;
@@ -27,7 +29,7 @@ impl Scenario {
     fn check_pairs(&self) -> Check {
         let workload = &self.workload;
         let (pairs, table) = match workload.kind {
-            WorkloadKind::Trace => (&workload.traced[..], "workload.file"),
+            WorkloadKind::Trace => (&workload.traced[..], workload.trace_key()),
             _ => (workload.pairs.as_deref().unwrap_or_default(), "workload.pairs"),
         };
         let optional = !matches!(workload.kind, WorkloadKind::Pairs | WorkloadKind::Trace);
@@ -141,7 +143,12 @@ impl Workload {
         Ok(())
     }
 
-    fn given_keys(&self) -> [(&'static str, bool); 21] {
+    /// Where the flows of a trace come from.
+    fn trace_key(&self) -> &'static str {
+        if self.csv.is_some() { "workload.csv" } else { "workload.file" }
+    }
+
+    fn given_keys(&self) -> [(&'static str, bool); 22] {
         [
             ("pairs", self.pairs.is_some()),
             ("messages", self.messages.is_some()),
@@ -164,6 +171,7 @@ impl Workload {
             ("load", self.load.is_some()),
             ("flows", self.flows.is_some()),
             ("file", self.file.is_some()),
+            ("csv", self.csv.is_some()),
         ]
     }
 
@@ -259,7 +267,7 @@ impl WorkloadKind {
             Self::KvTransfer => (&["requests", "blocks", "block_size"], &["prefill", "gap"]),
             Self::Rpc => (&["requests", "servers", "size", "response"], &["concurrency", "think"]),
             Self::Poisson => (&["sizes", "load", "flows"], &["largest"]),
-            Self::Trace => (&["file"], &[]),
+            Self::Trace => (&[], &["file", "csv"]),
         }
     }
 }

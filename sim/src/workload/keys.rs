@@ -66,9 +66,11 @@ pub struct Workload {
     pub load: Option<Probability>,
     /// `poisson`: how many flows arrive.
     pub flows: Option<u32>,
-    /// `trace`: the file, relative to the scenario's.
+    /// `trace`: the file, relative to the scenario's...
     pub file: Option<String>,
-    /// The flows of the trace file.
+    /// ...or what would stand in it.
+    pub csv: Option<String>,
+    /// The flows of the trace.
     #[serde(skip)]
     pub traced: Vec<Pair>,
 }
@@ -97,7 +99,7 @@ pub enum WorkloadKind {
     Rpc,
     /// Flows that arrive at random, between random hosts, with sizes from a distribution.
     Poisson,
-    /// Flows from a file.
+    /// Flows from a file, or from a table in the scenario.
     Trace,
 }
 

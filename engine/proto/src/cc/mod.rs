@@ -128,6 +128,15 @@ impl Controller {
         }
     }
 
+    /// How many bytes may ever be in flight, whatever is acknowledged.
+    pub fn max_cwnd_bytes(&self) -> u64 {
+        match self {
+            Self::Nscc(nscc) => nscc.max_cwnd_bytes(),
+            Self::Swift(swift) => swift.max_cwnd_bytes(),
+            Self::Fixed(fixed) => fixed.cwnd_bytes(),
+        }
+    }
+
     /// The algorithm's name, for logs and statistics.
     pub fn name(&self) -> &'static str {
         match self {

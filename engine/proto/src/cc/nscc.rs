@@ -238,6 +238,11 @@ impl Nscc {
         self.cwnd as u64
     }
 
+    /// The largest window that there can be.
+    pub fn max_cwnd_bytes(&self) -> u64 {
+        self.scaled.max_cwnd as u64
+    }
+
     /// The smoothed queueing delay.
     pub fn avg_delay_ns(&self) -> u64 {
         self.avg_delay_ns as u64

@@ -127,6 +127,11 @@ impl Swift {
         self.cwnd as u64
     }
 
+    /// The largest window that there can be.
+    pub fn max_cwnd_bytes(&self) -> u64 {
+        self.max_cwnd as u64
+    }
+
     /// Takes the part `cut` off the window, once per round trip.
     fn decrease(&mut self, now: Instant, cut: f64) {
         if self.last_decrease.is_some_and(|at| now.nanos_since(at) < u64::from(self.srtt_ns)) {
