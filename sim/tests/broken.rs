@@ -248,7 +248,7 @@ fn misconfigured(keys: &str, wrong: impl Fn(&mut Config)) -> Report {
         end = "20ms"
         topology = {{ kind = "star", hosts = 2 }}
         links = {{ rate = "100Gbps", latency = "1us", queue = "1MiB" }}
-        host = {{ placement_delay = "3us" }}
+        host = {{ placement_delay = "20us" }}
         {keys}
         [workload]
         kind = "pairs"

@@ -42,6 +42,11 @@ impl Crashes {
         self.unaware.contains(&(host, other))
     }
 
+    /// Whether any host has ever crashed.
+    pub(super) fn any(&self) -> bool {
+        !self.ever.is_empty()
+    }
+
     /// Whether either has ever crashed.
     pub(super) fn have_touched(&self, a: u32, b: u32) -> bool {
         self.ever.contains(&a) || self.ever.contains(&b)

@@ -192,6 +192,11 @@ impl Checkers {
         self.crashes.learned(host, of);
     }
 
+    /// Whether any host has crashed: what was sent before then is in nobody's books.
+    pub fn saw_crashes(&self) -> bool {
+        self.crashes.any()
+    }
+
     /// Whether a crash is reason enough for what goes on with `other` to fail at `host`.
     pub fn excuse(&self, host: u32, other: u32) -> bool {
         self.crashes.excuse(host, other)
@@ -207,7 +212,8 @@ impl Checkers {
         under_way_bytes: u64,
         stats: impl FnOnce() -> EndpointStats,
     ) {
-        if self.bounds.exceeded(host, under_way_bytes) {
+        // What a host had under way when it crashed, its next incarnation knows nothing of.
+        if self.bounds.exceeded(host, under_way_bytes) && !self.crashes.any() {
             let verdict = self.bounds.check(host, under_way_bytes, &stats());
             self.log.verdict(Checker::Window, now, verdict);
         }

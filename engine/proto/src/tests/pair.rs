@@ -58,6 +58,8 @@ pub(super) struct Link {
     pub away: Option<(Side, Instant, Instant)>,
     /// Cuts the payload off those data packets for which it says `true`.
     pub trim: Option<Filter>,
+    /// How long packets with payload wait in a queue; what has none overtakes them.
+    pub queue: Duration,
     /// Decides about single datagrams: `false` drops. Sees the sender and the packet.
     pub filter: Option<Filter>,
 }
@@ -75,6 +77,7 @@ impl Default for Link {
             mark_ce: false,
             away: None,
             trim: None,
+            queue: Duration::ZERO,
             filter: None,
         }
     }
@@ -327,6 +330,9 @@ impl Pair {
         let copies = 1 + u32::from(self.rng.random_bool(self.link.duplication));
         for _ in 0..copies {
             let mut at = self.now + self.link.delay + self.link.delay_per_path * path.into();
+            if bytes.len() > DATA_HEADER_BYTES && transmit.payload.is_some() {
+                at = at + self.link.queue;
+            }
             if self.rng.random_bool(self.link.reordering) {
                 at = at.plus_nanos(self.rng.random_range(0..self.link.held_for.as_nanos() as u64));
             }

@@ -5,6 +5,7 @@ use std::boxed::Box;
 use std::vec::Vec;
 
 use super::pair::{A, B, Link, Pair, config, pattern};
+use crate::Config;
 use crate::boundary::Disposition;
 use crate::drop_reason::DropReason;
 use crate::ids::Service;
@@ -57,6 +58,25 @@ fn a_trimmed_packet_is_told_and_sent_again_at_once() {
     assert_eq!(stats.spurious_retransmissions, 0);
     assert_eq!(pair.b.endpoint.stats().drops[DropReason::Trimmed.index()], 3);
     assert_eq!(pair.b.received()[0].bytes, pattern(1, 60_000));
+}
+
+/// Switches send headers first. One that has overtaken the packets before it on its path is no sign
+/// that those are lost: they still wait in the queue that was full.
+#[test]
+fn a_header_that_overtook_makes_no_gaps() {
+    let config = |seed| Config { paths: 1, ..config(seed) };
+    let link = Link { queue: Duration::from_micros(40), ..trim_once(&[20, 21]) };
+    let mut pair = Pair::new(config(1), config(2), link);
+    pair.post(B, 4_000);
+    pair.send(A, Service::Srd, &pattern(1, 4_000));
+    pair.run_until_quiet(LIMIT);
+    pair.post(B, 90_000);
+    pair.send(A, Service::Srd, &pattern(2, 90_000));
+    pair.run_until_quiet(LIMIT);
+    let stats = pair.a.endpoint.stats();
+    assert_eq!((stats.nacks_received, stats.losses_by_path_gap), (2, 0));
+    assert_eq!((stats.retransmissions, stats.spurious_retransmissions), (2, 0));
+    assert_eq!(pair.b.received()[1].bytes, pattern(2, 90_000));
 }
 
 /// A UD packet that is trimmed is gone.

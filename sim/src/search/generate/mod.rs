@@ -40,7 +40,7 @@ fn core(text: &mut String, dice: &mut Dice, mtu: u64) {
     let _ =
         writeln!(text, "\n[core]\nmtu = \"{mtu}B\"\npaths = {}", dice.pick(&[1, 2, 16, 128, 256]));
     if dice.maybe() {
-        let spray = dice.pick(&["single", "oblivious", "penalty", "reps", "hybrid"]);
+        let spray = dice.pick(&["single", "oblivious", "penalty", "bitmap", "reps", "hybrid"]);
         let _ = writeln!(text, "spray = \"{spray}\"");
     }
     match dice.between(0, 5) {

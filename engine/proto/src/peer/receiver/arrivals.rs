@@ -46,6 +46,19 @@ impl PathArrivals {
         path.on_arrival(transmission.seq)
     }
 
+    /// What is left of a trimmed packet has arrived: its path is congested, and that is all that it
+    /// says. Where headers go first it has overtaken what was sent before it, and a report that the
+    /// path got so far would make gaps of all of that. Rule L7.
+    pub(super) fn on_trimmed(&mut self, transmission: Transmission) {
+        // Of a path that has brought nothing yet there is nothing to report.
+        if let Some(path) = self.paths.get_mut(usize::from(transmission.path))
+            && path.recent != 0
+        {
+            path.ce_packets = path.ce_packets.saturating_add(1);
+            self.dirty.insert(transmission.path);
+        }
+    }
+
     /// A path to report, if there is one, and forgets that it has to be reported.
     pub(super) fn next_report(&mut self) -> Option<AckPath> {
         let id = self.dirty.pop_first()?;
@@ -112,6 +125,18 @@ mod tests {
         assert_eq!(arrive(&mut paths, 3, 2), plain);
         assert_eq!(arrive(&mut paths, 3, 2), PathArrival { gap: false, repeated: true });
         assert_eq!(arrive(&mut paths, 5, 2), plain, "each path has its own numbers");
+    }
+
+    #[test]
+    fn a_trimmed_packet_marks_its_path_and_moves_it_nowhere() {
+        let mut paths = PathArrivals::default();
+        paths.on_trimmed(Transmission { path: 4, seq: 7 });
+        assert!(!paths.has_reports());
+        arrive(&mut paths, 4, 1);
+        paths.on_trimmed(Transmission { path: 4, seq: 7 });
+        let report = paths.next_report().unwrap();
+        assert_eq!((report.highest.seq, report.ce_packets), (1, 1));
+        assert!(!arrive(&mut paths, 4, 2).gap);
     }
 
     #[test]

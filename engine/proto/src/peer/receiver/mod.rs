@@ -118,7 +118,7 @@ impl Receiver {
             return Arrival::OutOfWindow;
         }
         // Trimming is a mark, and a strong one.
-        self.paths.on_arrival(data.transmission(), true);
+        self.paths.on_trimmed(data.transmission());
         if admission == Admission::Duplicate {
             self.acknowledger.at_once(now);
             return Arrival::Duplicate;
