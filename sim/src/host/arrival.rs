@@ -89,6 +89,10 @@ impl<T: Transport> Host<T> {
     }
 
     fn place(&mut self, world: &mut World, packet: PacketId, placement: Placement) {
+        if let Destination::Bounce { id, total_len } = placement.destination {
+            let held = self.bounces.open(id.0, total_len);
+            world.checkers.bounced(world.now, self.id, held);
+        }
         let delay = world.options.placement_delay;
         if delay == Time::ZERO {
             return self.execute(world, packet, &placement);
@@ -103,11 +107,7 @@ impl<T: Transport> Host<T> {
     fn execute(&mut self, world: &mut World, id: PacketId, placement: &Placement) {
         let buffer = match placement.destination {
             Destination::Posted(buffer) => self.receives.get(buffer.0),
-            Destination::Bounce { id, total_len } => {
-                let held = self.bounces.open(id.0, total_len);
-                world.checkers.bounced(world.now, self.id, held);
-                Some(self.bounces.get(id.0))
-            }
+            Destination::Bounce { id, .. } => Some(self.bounces.get(id.0)),
             // No workload registers any.
             Destination::Memory(_) => None,
         };

@@ -79,7 +79,7 @@ impl Receives {
 #[derive(Debug, Default)]
 pub(super) struct Bounces {
     buffers: Vec<Buffer>,
-    /// Those that hold something.
+    /// Those that are set aside.
     pub(super) open: usize,
     /// Bytes set aside for them.
     bytes: u64,
@@ -93,7 +93,7 @@ impl Bounces {
             self.buffers.resize(index + 1, Buffer::default());
         }
         let buffer = &mut self.buffers[index];
-        if buffer.message.is_none() {
+        if buffer.reserved == 0 {
             self.open += 1;
             buffer.reserved = len;
             self.bytes += len;
@@ -108,7 +108,8 @@ impl Bounces {
 
     pub(super) fn free(&mut self, number: u32) {
         let Some(buffer) = self.buffers.get_mut(number as usize) else { return };
-        if buffer.message.take().is_some() {
+        buffer.message = None;
+        if buffer.reserved > 0 {
             self.open -= 1;
             self.bytes -= std::mem::take(&mut buffer.reserved);
         }

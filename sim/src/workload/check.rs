@@ -12,6 +12,10 @@ impl Scenario {
             "must be at least 1, or nothing could be received".into()
         })?;
         workload.check_keys()?;
+        let neither = workload.file.is_none() && workload.csv.is_none();
+        require(workload.kind != WorkloadKind::Trace || !neither, "workload.file", || {
+            "is missing; \"trace\" needs it, or csv".into()
+        })?;
         let both = workload.file.is_some() && workload.csv.is_some();
         require(!both, "workload.csv", || "is the trace, and so is file: leave one out".into())?;
         workload.check_counts()?;

@@ -331,7 +331,7 @@ impl Pair {
         for _ in 0..copies {
             let mut at = self.now + self.link.delay + self.link.delay_per_path * path.into();
             if bytes.len() > DATA_HEADER_BYTES && transmit.payload.is_some() {
-                at = at + self.link.queue;
+                at += self.link.queue;
             }
             if self.rng.random_bool(self.link.reordering) {
                 at = at.plus_nanos(self.rng.random_range(0..self.link.held_for.as_nanos() as u64));
