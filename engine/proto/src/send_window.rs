@@ -216,6 +216,34 @@ impl SendWindow {
         list.tail = psn;
     }
 
+    /// Puts a record into a list that is in the order of PSNs. It must be in none. Quick near both
+    /// ends: most packets are lost in order, and what is lost again is the lowest.
+    pub(crate) fn insert_in_order(&mut self, list: &mut PacketList, psn: Psn) {
+        let psn = psn.as_u64();
+        let mut after = list.tail;
+        if list.head != NIL && psn < list.head {
+            after = NIL;
+        }
+        while after != NIL && after > psn {
+            after = self.ring[self.index(after)].prev;
+        }
+        let before = match after {
+            NIL => core::mem::replace(&mut list.head, psn),
+            _ => {
+                let after = self.index(after);
+                core::mem::replace(&mut self.ring[after].next, psn)
+            }
+        };
+        let index = self.index(psn);
+        (self.ring[index].prev, self.ring[index].next) = (after, before);
+        if before == NIL {
+            list.tail = psn;
+        } else {
+            let before = self.index(before);
+            self.ring[before].prev = psn;
+        }
+    }
+
     /// Takes a record out of the list that it is in.
     #[inline]
     pub(crate) fn unlink(&mut self, list: &mut PacketList, psn: Psn) {

@@ -220,8 +220,10 @@ impl Sender {
             self.busy.remove(id);
         }
         self.in_flight_bytes -= wire_bytes(len);
-        let queue = if state == SentState::Lost { &mut self.lost } else { &mut self.refused };
-        self.window.append(queue, psn);
+        match state {
+            SentState::Lost => self.window.insert_in_order(&mut self.lost, psn),
+            _ => self.window.append(&mut self.refused, psn),
+        }
         message
     }
 }

@@ -103,7 +103,7 @@ impl Sender {
             if let Some(record) = self.window.get_mut(psn) {
                 record.state = SentState::Lost;
             }
-            self.window.append(&mut self.lost, psn);
+            self.window.insert_in_order(&mut self.lost, psn);
         }
         self.queue.unpark();
         self.transfers.unpark();

@@ -106,7 +106,7 @@ impl Sender {
         Some(self.launch_again(now, shared, psn, path))
     }
 
-    /// The lost packet that waits longest; or, where the receiver has taken credit back since it
+    /// The lost packet with the lowest PSN; or, where the receiver has taken credit back since it
     /// was sent, the lowest, which a receiver always has credit for.
     fn next_lost_psn(&self, shared: &Shared) -> Option<Psn> {
         let first = self.lost.first()?;
