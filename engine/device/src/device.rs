@@ -87,6 +87,13 @@ pub trait Device: Send + fmt::Debug {
         true
     }
 
+    /// Whether everything that [`transmit`](Self::transmit) has taken has left. What has not when the
+    /// device is dropped is lost, so who wants its last words heard asks until it has, or for as
+    /// long as its patience lasts.
+    fn has_sent_all(&mut self) -> bool {
+        true
+    }
+
     /// Gives up what is being sent: after this, nothing that was lent is read any more.
     fn abandon(&mut self) {}
 
@@ -155,6 +162,10 @@ impl<D: Device + ?Sized> Device for Box<D> {
 
     fn take_back(&mut self, loan: Loan) -> bool {
         (**self).take_back(loan)
+    }
+
+    fn has_sent_all(&mut self) -> bool {
+        (**self).has_sent_all()
     }
 
     fn abandon(&mut self) {

@@ -247,6 +247,10 @@ impl<D: Device> Device for FaultDevice<D> {
         self.inner.take_back(loan)
     }
 
+    fn has_sent_all(&mut self) -> bool {
+        self.inner.has_sent_all()
+    }
+
     fn abandon(&mut self) {
         self.inner.abandon();
     }

@@ -193,6 +193,10 @@ impl<D: Device, W: Write + Send + std::fmt::Debug> Device for PcapDevice<D, W> {
         self.inner.take_back(loan)
     }
 
+    fn has_sent_all(&mut self) -> bool {
+        self.inner.has_sent_all()
+    }
+
     fn abandon(&mut self) {
         self.inner.abandon();
     }

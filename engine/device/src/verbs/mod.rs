@@ -291,6 +291,12 @@ impl Device for VerbsDevice {
         self.registry.take_back(loan)
     }
 
+    fn has_sent_all(&mut self) -> bool {
+        self.collect_ways();
+        self.collect_sent();
+        self.routes.ports.held() == 0 && self.rails.iter().all(Rail::has_sent_all)
+    }
+
     fn abandon(&mut self) {
         self.rails.iter_mut().for_each(Rail::abandon);
     }

@@ -186,6 +186,12 @@ impl Rail {
         }
     }
 
+    /// Whether nothing is being sent, or nothing will be.
+    pub(super) fn has_sent_all(&self) -> bool {
+        let done = |sender: &Sender| sender.failed.is_some() || sender.queue_pair.is_idle();
+        self.dead || self.senders.iter().all(done)
+    }
+
     /// Gives up what is being sent.
     pub(super) fn abandon(&mut self) {
         for sender in &mut self.senders {

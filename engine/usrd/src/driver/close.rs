@@ -107,6 +107,10 @@ impl Driver {
         self.publish();
         // The last that is to be said, if the device takes it.
         let _ = self.transmit();
+        let deadline = self.clock.now() + LAST_WORDS;
+        while !self.device.has_sent_all() && self.clock.now() < deadline {
+            std::thread::yield_now();
+        }
         self.recall_regions(LAST_WORDS);
         self.leave(report);
         Turn::Closed

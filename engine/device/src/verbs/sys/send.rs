@@ -147,6 +147,11 @@ impl QueuePair {
         unsafe { (*self.raw.as_ptr()).qp_num }
     }
 
+    /// Whether the NIC is done with everything.
+    pub(in crate::verbs) fn is_idle(&self) -> bool {
+        self.under_way.is_empty()
+    }
+
     /// How many more datagrams can be pushed.
     pub(in crate::verbs) const fn room(&self) -> usize {
         self.free.len()
