@@ -13,7 +13,7 @@ use crate::host::{Expected, Host, Stack, Transport};
 use crate::observe::{Observer, Recorder, View};
 use crate::report::Report;
 use crate::rng::{Component, Stream};
-use crate::scenario::{FaultAction, FaultKind, Scenario};
+use crate::scenario::{FaultAction, Scenario};
 use crate::time::Time;
 use crate::traffic::Traffic;
 use crate::workload::Plan;
@@ -281,16 +281,16 @@ fn host_config(scenario: &Scenario, seed: u64, host: u32) -> Config {
 }
 
 impl Scenario {
-    /// How long after the last completion the network may take to fall silent. Who was talking to a
-    /// host that crashed may only learn of it by its silence.
+    /// How long after the last completion the network may take to fall silent: until whoever still
+    /// waits for an answer gives its peer up, at the latest. Answers may be lost time and again, and
+    /// of a crash a host may only learn by silence.
     fn drain(&self) -> Time {
-        let crashes = self.faults.event.iter().any(|event| event.kind == FaultKind::HostCrash);
         let silence = self.core_config().loss.peer_dead_after.as_nanos() as u64;
-        if crashes { DRAIN + Time::from_ns(silence) } else { DRAIN }
+        DRAIN + Time::from_ns(silence)
     }
 }
 
-/// Some retransmission timeouts.
+/// What follows when a peer is given up.
 const DRAIN: Time = Time::from_ns(20_000_000);
 /// Often enough for a person who watches, and rarely enough to cost nothing.
 const BREATH_EVENTS: u32 = 4_096;

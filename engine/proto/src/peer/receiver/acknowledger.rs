@@ -72,7 +72,8 @@ impl Acknowledger {
         self.bytes += u32::from(len);
         if self.packets >= config.every_packets || self.bytes >= config.every_bytes {
             self.at_once(now);
-        } else if self.due.0 == Instant::NEVER {
+        } else if self.packets == 1 {
+            // Whatever else is due may be far away: a reminder of credit, for one.
             self.at_latest(now.plus_nanos(times.ack_delay_ns));
         }
     }
@@ -192,5 +193,26 @@ impl Acknowledger {
             }
             self.next_block += 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    /// Rule A1: what is due much later, such as a reminder of credit, puts no ACK off.
+    #[test]
+    fn a_late_reminder_delays_no_ack() {
+        let config = Config::default();
+        let times = Times::new(&config);
+        let now = Instant::from_nanos(1_000);
+        let mut acknowledger = Acknowledger::default();
+        acknowledger.at_latest(now.plus_nanos(100 * times.ack_delay_ns));
+        acknowledger.on_accepted(now, (Psn::new(0), false), 100, &config.ack, &times);
+        assert_eq!(acknowledger.due(), now.plus_nanos(times.ack_delay_ns));
+        let later = now.plus_nanos(1);
+        acknowledger.on_accepted(later, (Psn::new(1), false), 100, &config.ack, &times);
+        assert_eq!(acknowledger.due(), now.plus_nanos(times.ack_delay_ns), "of the first of them");
     }
 }
