@@ -1,6 +1,7 @@
 //! What crosses between the core and its driver, besides commands: arrivals in, transmissions,
 //! placements and events out. No payload byte is among it.
 
+use crate::cancelled::Cancelled;
 use crate::drop_reason::DropReason;
 use crate::ids::{BounceId, BufferId, BufferRange, PathId, PeerId, Service, Token};
 use crate::transfer::{AtomicOp, TransferFailure};
@@ -326,6 +327,9 @@ pub enum SendFailure {
     /// completion was to wait for their delivery.
     #[error("the receive that it was matched with is too short; post a longer one there")]
     Truncated,
+    /// It was taken back by [`cancel_send`](crate::Endpoint::cancel_send).
+    #[error("cancelled: {0}")]
+    Cancelled(Cancelled),
 }
 
 /// How a receive failed.

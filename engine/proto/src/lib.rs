@@ -28,6 +28,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod boundary;
+pub mod cancelled;
 pub mod cc;
 pub mod config;
 pub mod drop_reason;
@@ -59,6 +60,7 @@ pub use boundary::{
     Atomic, BounceCopy, Destination, Disposition, Event, Handled, HeaderBuffer, Inbound, InboundId,
     Peeked, PeerFailure, Placement, RecvFailure, Reply, SendFailure, Transmit,
 };
+pub use cancelled::Cancelled;
 pub use config::{AckConfig, Config, ConfigError, LossConfig, PathConfig, SprayPolicy};
 pub use drop_reason::DropReason;
 pub use endpoint::{Endpoint, RecvRequest, SendRequest, TaggedRecv, TaggedSend};

@@ -1,5 +1,6 @@
 //! What the parts of an endpoint write to, whichever peer they work for.
 
+mod cancelled;
 mod one_sided;
 
 use alloc::collections::VecDeque;
@@ -10,7 +11,6 @@ use slab::Slab;
 use crate::boundary::{Event, PeerFailure, SendFailure};
 use crate::config::Config;
 use crate::drop_reason::DropReason;
-use crate::ids::PeerId;
 use crate::message::{Envelope, NO_SIDE, Operation, OutMessage, Side};
 use crate::region::Regions;
 use crate::stats::EndpointStats;
@@ -33,8 +33,8 @@ pub(crate) struct Shared {
     pub sides: Slab<Side>,
     /// Operations of this side's that wait for an answer.
     pub operations: Slab<Operation>,
-    /// Messages of which the peer has a part and will not get the rest: whose, and which.
-    pub abandoned: Vec<(PeerId, u32)>,
+    /// Keys of what tells peers that they will not get the rest of messages.
+    pub withdrawals: Vec<u32>,
     /// Operations of peers that are being carried out or answered.
     pub served: u32,
     /// What tagged messages that have arrived say of themselves.
@@ -53,7 +53,7 @@ impl Shared {
             regions: Regions::default(),
             sides: Slab::new(),
             operations: Slab::new(),
-            abandoned: Vec::new(),
+            withdrawals: Vec::new(),
             served: 0,
             envelopes: Slab::new(),
         }
@@ -93,7 +93,7 @@ impl Shared {
         if side != NO_SIDE {
             return self.end_side(&message, result);
         }
-        let result = result.and_then(|()| message.truncated());
+        let result = message.ending(result);
         if let Some(token) = token {
             self.pending_sends -= 1;
             self.events.push_back(Event::SendCompleted { token, peer, result });

@@ -7,6 +7,7 @@
 use alloc::vec::Vec;
 
 use crate::boundary::PeerFailure;
+use crate::cancelled::Cancelled;
 use crate::ids::{BufferRange, CompletionLevel, Token};
 use crate::region::{Refusal, RegionAddress};
 
@@ -145,6 +146,9 @@ pub enum TransferFailure {
     /// Some of it had left: it may have been carried out, in part or whole, or not.
     #[error("outcome unknown, it may have been carried out: {0}")]
     Unknown(PeerFailure),
+    /// It was taken back by [`cancel_transfer`](crate::Endpoint::cancel_transfer).
+    #[error("cancelled: {0}")]
+    Cancelled(Cancelled),
 }
 
 #[cfg(test)]

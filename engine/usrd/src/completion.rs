@@ -1,7 +1,7 @@
 //! What the engine tells about an operation when it is over.
 
 use bytes::BytesMut;
-use usrd_proto::{PeerFailure, RecvError, SendError, Service};
+use usrd_proto::{Cancelled, PeerFailure, RecvError, SendError, Service};
 
 use crate::{Notification, Peer, RegionCompletion, TransferCompletion};
 
@@ -149,6 +149,9 @@ pub enum SendFailure {
     /// delivery, of which the front was placed, and of long ones with a tag, of which nothing was.
     #[error("the receive that it was matched with is too short; post a longer one there")]
     Truncated,
+    /// It was taken back with [`Engine::cancel`](crate::Engine::cancel).
+    #[error("cancelled: {0}")]
+    Cancelled(Cancelled),
     /// It was not taken for sending.
     #[error("refused: {0}")]
     Refused(#[from] SendError),

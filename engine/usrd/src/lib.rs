@@ -85,7 +85,7 @@ pub use usrd_device as device;
 pub use usrd_device::{Address, Capabilities, Device, DeviceKind, DeviceStats};
 pub use usrd_proto as proto;
 pub use usrd_proto::{
-    Access, AckConfig, Block, CompletionLevel, Config, EndpointStats, LossConfig, PathConfig,
-    PathId, PathState, PathStats, PeerFailure, PeerStats, Refusal, RegionAddress, Service,
-    SprayPolicy, TransferError, cc,
+    Access, AckConfig, Block, Cancelled, CompletionLevel, Config, EndpointStats, LossConfig,
+    PathConfig, PathId, PathState, PathStats, PeerFailure, PeerStats, Refusal, RegionAddress,
+    Service, SprayPolicy, TransferError, cc,
 };

@@ -80,6 +80,7 @@ pub(crate) enum Command {
     Connect(Address, Answer<Result<Peer, ConnectError>>),
     Disconnect(Peer, Answer<Result<(), CommandError>>),
     CancelRecv(u64),
+    Cancel(Peer, u64),
     Peek(Tags, Answer<Option<Peeked>>),
     Stats(Answer<EngineStats>),
     Peers(Answer<Vec<Peer>>),

@@ -1,7 +1,7 @@
 //! One-sided operations, as the user sees them: how to ask for them, and what becomes of them.
 
 use bytes::BytesMut;
-use usrd_proto::{CompletionLevel, PeerFailure, Refusal, TransferError};
+use usrd_proto::{Cancelled, CompletionLevel, PeerFailure, Refusal, TransferError};
 
 use crate::Peer;
 
@@ -75,6 +75,9 @@ pub enum TransferFailure {
     /// Some of it had left: it may have been carried out, in part or whole, or not.
     #[error("outcome unknown, it may have been carried out: {0}")]
     Unknown(PeerFailure),
+    /// It was taken back with [`Engine::cancel`](crate::Engine::cancel).
+    #[error("cancelled: {0}")]
+    Cancelled(Cancelled),
     /// It was not taken.
     #[error("not taken: {0}")]
     Rejected(#[from] TransferError),
@@ -86,6 +89,7 @@ impl From<usrd_proto::TransferFailure> for TransferFailure {
             usrd_proto::TransferFailure::Refused(refusal) => Self::Refused(refusal),
             usrd_proto::TransferFailure::NotSent(reason) => Self::NotSent(reason),
             usrd_proto::TransferFailure::Unknown(reason) => Self::Unknown(reason),
+            usrd_proto::TransferFailure::Cancelled(how) => Self::Cancelled(how),
         }
     }
 }

@@ -5,7 +5,7 @@ use super::{Endpoint, transfers};
 use crate::boundary::{Destination, Disposition, InboundId, PeerFailure, Placement};
 use crate::drop_reason::DropReason;
 use crate::ids::{PeerId, Service};
-use crate::message::{Binding, InMessage, OutMessage, Piece, Wanted};
+use crate::message::{Binding, End, InMessage, OutMessage, Piece, Wanted};
 use crate::psn::Psn;
 use crate::region::Refusal;
 use crate::time::Instant;
@@ -133,15 +133,22 @@ impl Endpoint {
                 let inbound = *inbound;
                 peer.sender.forget_answer(data.message_id());
                 let refusal = Refusal::from_code(data.args()[0] as u8).unwrap_or(Refusal::Denied);
-                self.fail_read(index, key, inbound, refusal);
+                self.fail_read(now, index, key, inbound, refusal.into());
             }
             _ => {}
         }
         Ok(Disposition::Consumed)
     }
 
-    fn fail_read(&mut self, index: u32, key: u32, inbound: Option<u32>, refusal: Refusal) {
-        let failure = TransferFailure::Refused(refusal);
+    /// Nothing more is placed for a READ, whose answer nobody waits for any more.
+    pub(super) fn fail_read(
+        &mut self,
+        now: Instant,
+        index: u32,
+        key: u32,
+        inbound: Option<u32>,
+        failure: TransferFailure,
+    ) {
         self.shared.operations[key as usize].failure = Some(failure);
         match inbound {
             None => self.shared.end_operation(key, Err(failure)),
@@ -149,7 +156,7 @@ impl Endpoint {
                 let id = self.inbound[inbound as usize].id;
                 self.peers[index as usize].receiver.end_message(id);
                 // It ends when nothing is being placed any more.
-                self.fail_receive(inbound, PeerFailure::Closed);
+                self.fail_receive(now, inbound, End::Withdrawn { tell: false });
             }
         }
     }

@@ -35,7 +35,10 @@ impl Endpoint {
             return;
         }
         match message.ended {
-            Some(reason) if message.is_unplaced() => self.fail_receive(key, reason),
+            Some(end) if message.is_unplaced() => {
+                self.fail_receive(now, key, end);
+                self.receive_is_free(now);
+            }
             Some(_) => {}
             None if message.is_placed() => self.advance(now, key),
             None => {}
@@ -168,7 +171,12 @@ impl Endpoint {
             return;
         }
         self.deliver(now, key, recv);
-        while let Some(next) = self.peers[peer].receiver.order.take_placed() {
+        self.deliver_placed(now, peer as u32);
+    }
+
+    /// Delivers what is placed and had to wait for others before it.
+    pub(super) fn deliver_placed(&mut self, now: Instant, index: u32) {
+        while let Some(next) = self.peers[index as usize].receiver.order.take_placed() {
             if let Binding::Posted(recv) = self.inbound[next as usize].binding {
                 self.deliver(now, next, recv);
             }

@@ -136,6 +136,20 @@ impl Endpoint {
         self.hand_out();
     }
 
+    /// So many bytes of a message that a peer had begun will not come.
+    pub(super) fn credit_withdrawal(&mut self, index: u32, missing_bytes: u64) {
+        if self.grants.window == 0 {
+            return;
+        }
+        let grant = &mut self.peers[index as usize].receiver.crowd.or_default().grant;
+        let had_backlog = grant.backlog_bytes > 0;
+        grant.backlog_bytes = grant.backlog_bytes.saturating_sub(missing_bytes);
+        if had_backlog && grant.backlog_bytes == 0 {
+            self.leave(index);
+        }
+        self.hand_out();
+    }
+
     /// A peer has something to send. With the second one, everybody has to ask.
     fn join(&mut self, index: u32) {
         self.grants.backlogged.push(index);

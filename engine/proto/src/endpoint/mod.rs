@@ -34,8 +34,11 @@
 //! | `answers` | ... what peers answer |
 //! | `tagged` | tagged messages are sent, received, matched |
 //! | `rendezvous` | ... and pulled, if they are long |
+//! | `cancel` | operations are taken back |
+//! | `withdrawn` | ... by peers |
 
 mod answers;
+mod cancel;
 mod commands;
 mod deliver;
 mod farewell;
@@ -52,6 +55,7 @@ mod transfers;
 mod transmit;
 mod trimmed;
 mod turns;
+mod withdrawn;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -225,7 +229,7 @@ impl Endpoint {
     }
 
     fn settle_marked(&mut self, now: Instant) {
-        self.abandon_refused();
+        self.say_withdrawals();
         self.call_waiting(now);
         while let Some(index) = self.marked.pop() {
             self.release_held(index);

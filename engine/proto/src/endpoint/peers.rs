@@ -4,8 +4,9 @@ use alloc::boxed::Box;
 
 use super::Endpoint;
 use crate::boundary::{Event, PeerFailure, RecvFailure};
+use crate::cancelled::Cancelled;
 use crate::ids::PeerId;
-use crate::message::{Binding, InMessage};
+use crate::message::{Binding, End, InMessage};
 use crate::peer::{Context, Peer};
 use crate::time::Instant;
 use crate::transfer::TransferFailure;
@@ -52,11 +53,12 @@ impl Endpoint {
         self.leave(index);
         self.end_turn(index);
         self.senders.forget(&mut self.peers[index as usize].receiver);
+        // What was to be taken back is gone with the context.
+        let Self { shared, .. } = self;
+        shared.withdrawals.retain(|&key| shared.messages[key as usize].peer != id);
         let failed = self.fail_sends(id, reason)
             + self.fail_receives(now, id, reason)
             + self.fail_operations(id, reason);
-        // What was to be abandoned is gone with the context.
-        self.shared.abandoned.retain(|it| it.0 != id);
         if was_in_use || failed > 0 {
             self.shared.events.push_back(Event::PeerDown { peer: id, reason });
         }
@@ -103,7 +105,7 @@ impl Endpoint {
             .map(|(key, _)| key as u32)
             .collect();
         for &key in &keys {
-            self.fail_receive(key, reason);
+            self.fail_receive(now, key, End::Context(reason));
         }
         // What remains of an ordered stream is in order: nothing before it is missing any more.
         self.detach_inbound(peer);
@@ -125,23 +127,25 @@ impl Endpoint {
     }
 
     /// Ends a message that will not arrive whole; once the driver is done with its placements.
-    pub(super) fn fail_receive(&mut self, key: u32, reason: PeerFailure) {
+    pub(super) fn fail_receive(&mut self, now: Instant, key: u32, end: End) {
         let message = &mut self.inbound[key as usize];
         if !message.is_unplaced() {
-            message.ended = Some(reason);
+            message.ended = Some(end);
             return;
         }
         let message = self.inbound.remove(key as usize);
         match message.binding {
-            Binding::Posted(recv) => {
-                self.shared.events.push_back(Event::RecvCompleted {
+            Binding::Posted(recv) => match end {
+                End::Context(reason) => self.shared.events.push_back(Event::RecvCompleted {
                     token: recv.token,
                     peer: message.peer,
                     service: message.service,
                     len: 0,
                     result: Err(RecvFailure::Aborted(reason)),
-                });
-            }
+                }),
+                // Whoever has posted it need not know.
+                End::Withdrawn { .. } => self.matcher.post_first(recv),
+            },
             Binding::Bounce { id, claimed } => {
                 self.matcher.remove_unexpected(key);
                 self.free_bounce(id);
@@ -159,7 +163,12 @@ impl Endpoint {
                 self.free_bounce(id);
             }
             Binding::Read { operation } => {
-                self.shared.end_operation(operation, Err(TransferFailure::Unknown(reason)));
+                let failure = match end {
+                    End::Context(reason) => TransferFailure::Unknown(reason),
+                    // The operation knows why.
+                    End::Withdrawn { .. } => TransferFailure::Cancelled(Cancelled::Partly),
+                };
+                self.shared.end_operation(operation, Err(failure));
             }
             Binding::Announced { room } => {
                 self.matcher.tags.forget_waiting(key);
@@ -170,6 +179,15 @@ impl Endpoint {
                 unreachable!("a placement is under way")
             }
         }
+        if end == (End::Withdrawn { tell: true }) && !message.detached {
+            self.say_withdrawn(now, message.peer.0, message.id);
+        }
+    }
+
+    /// A receive that was given a message in vain may take another.
+    pub(super) fn receive_is_free(&mut self, now: Instant) {
+        self.pair_unexpected(now);
+        self.look_for_room();
     }
 
     /// Whether a READ has arrived that is complete only when its peer has been told.

@@ -5,7 +5,7 @@ use rand::RngExt;
 use super::Endpoint;
 use crate::boundary::{Event, InboundId};
 use crate::error::RegisterError;
-use crate::message::Side;
+use crate::message::{Side, Stop};
 use crate::region::{Refusal, RegionAddress, RegionRequest};
 use crate::time::Instant;
 
@@ -36,7 +36,8 @@ impl Endpoint {
             .map(|(key, _)| key as u32)
             .collect();
         for key in readers {
-            self.refuse_reader(now, key);
+            let stop = Stop::Refused(Refusal::Revoked);
+            self.stop_reader(now, key, stop, Refusal::Revoked);
         }
         Ok(())
     }
@@ -76,7 +77,7 @@ impl Endpoint {
         assert_eq!(self.shared.sides.len(), 0, "sides of messages");
         assert_eq!(self.shared.operations.len(), 0, "operations");
         assert_eq!(self.shared.served, 0, "operations of peers");
-        assert_eq!(self.shared.abandoned.len(), 0, "abandoned messages");
+        assert_eq!(self.shared.withdrawals.len(), 0, "messages to be taken back");
         assert_eq!(self.inbound.len(), 0, "messages on their way in");
         assert_eq!(self.shared.pending_sends, 0, "operations of this side's");
         assert_eq!(self.shared.envelopes.len(), 0, "envelopes of tagged messages");

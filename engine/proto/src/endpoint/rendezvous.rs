@@ -18,7 +18,7 @@ use super::receive::Outcome;
 use crate::boundary::{Disposition, RecvFailure};
 use crate::drop_reason::DropReason;
 use crate::ids::{BufferRange, PeerId, Service};
-use crate::message::{BlockList, Operation, OutMessage, PostedRecv, Pulled, Side, Wanted};
+use crate::message::{BlockList, Operation, OutMessage, PostedRecv, Pulled, Side, Stop, Wanted};
 use crate::psn::Psn;
 use crate::region::{Refusal, RegionAddress};
 use crate::time::Instant;
@@ -95,7 +95,7 @@ impl Endpoint {
     pub(super) fn take_truncation(&mut self, index: u32, id: u32) {
         let sender = &mut self.peers[index as usize].sender;
         if let Some(key) = sender.take_refused(id) {
-            self.shared.refuse_message(key, Refusal::Truncated);
+            self.shared.stop_message(key, Stop::Refused(Refusal::Truncated));
         }
     }
 }

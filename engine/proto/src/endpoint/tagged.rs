@@ -224,7 +224,7 @@ impl Endpoint {
         self.pass_turn(now, index);
     }
 
-    fn pass_turn(&mut self, now: Instant, index: u32) {
+    pub(super) fn pass_turn(&mut self, now: Instant, index: u32) {
         self.peers[index as usize].receiver.order.pass_tagged();
         while let Some(early) = self.peers[index as usize].receiver.order.take_tagged() {
             self.match_message(now, early);

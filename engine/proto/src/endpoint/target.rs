@@ -2,10 +2,10 @@
 
 use super::Endpoint;
 use super::receive::{Outcome, accept, admit};
-use crate::boundary::{Atomic, Destination, Disposition, Event, InboundId, PeerFailure, Placement};
+use crate::boundary::{Atomic, Destination, Disposition, Event, InboundId, Placement};
 use crate::drop_reason::DropReason;
 use crate::ids::Service;
-use crate::message::{Binding, BlockList, InMessage, OutMessage, Side};
+use crate::message::{Binding, BlockList, InMessage, OutMessage, Side, Stop};
 use crate::psn::Psn;
 use crate::region::{Access, Refusal, RegionAddress};
 use crate::time::Instant;
@@ -283,33 +283,18 @@ impl Endpoint {
         self.mark(index);
     }
 
-    /// The region was revoked while a peer reads it: it is told, and no more is sent.
-    pub(super) fn refuse_reader(&mut self, now: Instant, key: u32) {
+    /// The answer to a peer's READ or PULL is not to be sent (any further): it is told why.
+    pub(super) fn stop_reader(&mut self, now: Instant, key: u32, stop: Stop, cause: Refusal) {
         let message = &self.shared.messages[key as usize];
         let (peer, side) = (message.peer, message.side);
         let Side::Response { operation, .. } = self.shared.sides[side as usize] else { return };
-        if message.refused.is_some() {
+        if message.stopped.is_some() {
             return;
         }
         self.shared.served += 1;
-        let code = Refusal::Revoked.code().into();
-        self.answer(now, peer.0, Op::Refused, (operation, code));
+        self.answer(now, peer.0, Op::Refused, (operation, cause.code().into()));
         let sender = &mut self.peers[peer.0 as usize].sender;
-        sender.stop_transfer(key, Refusal::Revoked, &mut self.shared);
-    }
-
-    /// No more of a message will come. Rule T5.
-    fn take_abandon(&mut self, now: Instant, index: u32, psn: Psn, data: DataView<'_>) -> Outcome {
-        self.accept(now, index, psn, data);
-        let receiver = &mut self.peers[index as usize].receiver;
-        if let Some(key) = receiver.message(data.message_id()) {
-            let message = &self.inbound[key as usize];
-            if matches!(message.binding, Binding::Write { .. } | Binding::List { .. }) {
-                receiver.end_message(data.message_id());
-                self.fail_receive(key, PeerFailure::Closed);
-            }
-        }
-        Ok(Disposition::Consumed)
+        sender.stop_transfer(key, stop, &mut self.shared);
     }
 
     /// The operation fails: the peer is told why, and the packet is not accepted. Rule T4.

@@ -159,11 +159,10 @@ impl Endpoint {
 
     /// Tells peers that they wait in vain for the rest of messages. Rule T5.
     #[inline]
-    pub(super) fn abandon_refused(&mut self) {
-        while let Some((peer, id)) = self.shared.abandoned.pop() {
-            let Some(to) = self.peers.get_mut(peer.0 as usize) else { continue };
-            let abandon = OutMessage::new(peer, None, Service::Srd, Op::Abandon);
-            to.sender.submit_report(&mut self.shared, OutMessage { id, ..abandon });
+    pub(super) fn say_withdrawals(&mut self) {
+        while let Some(key) = self.shared.withdrawals.pop() {
+            let OutMessage { peer, id, .. } = self.shared.messages[key as usize];
+            self.peers[peer.0 as usize].sender.submit_withdrawal(id, key);
             self.mark(peer.0);
         }
     }
@@ -175,9 +174,10 @@ pub(super) fn dress(
     packet: &DataPacket,
     data: &mut Data,
 ) -> Option<BufferRange> {
-    let message = &shared.messages[packet.message as usize];
-    if message.refused.is_some() {
+    let message = &mut shared.messages[packet.message as usize];
+    if let Some(stop) = &mut message.stopped {
         // Its PSN has to arrive; what it carried must not any more.
+        stop.give_up();
         *data = Data {
             op: Op::Abandon,
             flags: DataFlags(data.flags.0 & !DataFlags::REPORT.0),
@@ -230,6 +230,11 @@ pub(super) fn dress(
             data.args = [*value, 0];
             None
         }
+        Side::Withdrawal(withdrawal) => {
+            data.args = [withdrawal.what.code().into(), 0];
+            None
+        }
+        Side::Stopped => unreachable!("it is stopped"),
     }
 }
 

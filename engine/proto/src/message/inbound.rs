@@ -24,8 +24,8 @@ pub(crate) struct InMessage {
     pub binding: Binding,
     /// Key of its envelope; [`NO_ENVELOPE`] for messages without a tag.
     pub envelope: u32,
-    /// Its context has ended before it had arrived; it goes once nothing is being placed.
-    pub ended: Option<PeerFailure>,
+    /// It will not arrive; it goes once nothing is being placed.
+    pub ended: Option<End>,
     /// Its context has ended; it had arrived, and is delivered on its own.
     pub detached: bool,
     /// What has to arrive: its bytes, and one more for an immediate.
@@ -57,6 +57,16 @@ pub(crate) enum Binding {
     Atomic,
     /// Nowhere yet: it is at its sender. Its record takes this part of bounce memory.
     Announced { room: BounceId },
+}
+
+/// Why a message will not arrive whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Its context has ended.
+    Context(PeerFailure),
+    /// Its sender has taken it back, or nobody wants it any more. `tell`: the sender waits to hear
+    /// that nothing of it is being placed.
+    Withdrawn { tell: bool },
 }
 
 /// What a tagged message says of itself beside its bytes.
@@ -171,6 +181,11 @@ impl InMessage {
     pub(crate) fn copying(&mut self, id: BounceId, to: PostedRecv) {
         self.binding = Binding::Copying { id, to };
         self.placing += 1;
+    }
+
+    /// How much has not arrived, in bytes.
+    pub(crate) fn missing_bytes(&self) -> u64 {
+        self.expected.saturating_sub(self.received)
     }
 
     /// Whether nothing is being placed.

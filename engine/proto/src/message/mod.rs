@@ -6,12 +6,14 @@ mod matching;
 mod operation;
 mod outbound;
 mod side;
+mod stop;
 mod tags;
 
 pub(crate) use blocks::{BlockList, Piece};
-pub(crate) use inbound::{Binding, Envelope, InMessage, NO_ENVELOPE};
+pub(crate) use inbound::{Binding, End, Envelope, InMessage, NO_ENVELOPE};
 pub(crate) use matching::{Match, Matcher, PostedRecv};
 pub(crate) use operation::{Operation, Pulled, Wanted};
 pub(crate) use outbound::{NO_SIDE, OutMessage, SendQueue};
-pub(crate) use side::{Cut, Side, TaggedSide};
+pub(crate) use side::{Cut, Side, TaggedSide, Withdrawal};
+pub(crate) use stop::Stop;
 pub(crate) use tags::TagMatcher;

@@ -3,10 +3,11 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use super::Stop;
 use crate::boundary::SendFailure;
+use crate::cancelled::Cancelled;
 use crate::ids::{BufferId, BufferRange, CompletionLevel, PeerId, Service, Token};
 use crate::lazy::Lazy;
-use crate::region::Refusal;
 use crate::wire::Op;
 
 /// A message that was submitted and has not completed.
@@ -33,8 +34,8 @@ pub(crate) struct OutMessage {
     pub reported: bool,
     /// Key of what else it needs; [`NO_SIDE`] for ordinary messages.
     pub side: u32,
-    /// Why the peer refused it: no more of it is sent.
-    pub refused: Option<Refusal>,
+    /// Why no more of it is sent.
+    pub stopped: Option<Stop>,
 }
 
 /// There is no [`Side`](super::Side).
@@ -57,7 +58,7 @@ impl OutMessage {
             outstanding: 0,
             reported: false,
             side: NO_SIDE,
-            refused: None,
+            stopped: None,
         }
     }
 
@@ -89,19 +90,32 @@ impl OutMessage {
         acknowledged && (self.level == CompletionLevel::Acknowledged || self.reported)
     }
 
-    /// Whether its receive could take all of it, as far as is known.
-    pub(crate) fn truncated(&self) -> Result<(), SendFailure> {
-        match self.refused {
-            None => Ok(()),
-            Some(_) => Err(SendFailure::Truncated),
+    /// No more of it is sent, and no report will come.
+    pub(crate) fn stop(&mut self, stop: Stop) {
+        self.stopped.get_or_insert(stop);
+        self.all_cut = true;
+        self.level = CompletionLevel::Acknowledged;
+    }
+
+    /// What its cancellation means, as far as it has got.
+    pub(crate) fn cancellation(&self) -> Stop {
+        match (self.all_cut, self.level) {
+            (false, _) => Stop::Partly,
+            (true, CompletionLevel::Acknowledged) => Stop::Whole,
+            (true, CompletionLevel::Delivered) => Stop::Unsure,
         }
     }
 
-    /// No more of it is sent, and no report will come.
-    pub(crate) fn refuse(&mut self, refusal: Refusal) {
-        self.refused.get_or_insert(refusal);
-        self.all_cut = true;
-        self.level = CompletionLevel::Acknowledged;
+    /// How a message for a receive has ended, given that everything of it has arrived, or why not.
+    pub(crate) fn ending(&self, result: Result<(), SendFailure>) -> Result<(), SendFailure> {
+        match (self.stopped, result) {
+            (Some(Stop::Refused(_)), Ok(())) => Err(SendFailure::Truncated),
+            (Some(stop), Ok(())) => stop.cancelled().map_or(Ok(()), Err).map_err(Into::into),
+            // Whatever has become of its peer, the rest has never left.
+            (Some(Stop::Partly), Err(_)) => Err(Cancelled::Partly.into()),
+            (Some(Stop::NotSent), Err(_)) => Err(Cancelled::NotSent.into()),
+            (_, result) => result,
+        }
     }
 }
 
@@ -142,6 +156,11 @@ impl SendQueue {
         while let Some(message) = self.parked.get_mut().and_then(Vec::pop) {
             self.ready.push_front(message);
         }
+    }
+
+    /// Those that wait behind a message that nothing has been cut from.
+    pub(crate) fn behind(&self, message: u32) -> impl Iterator<Item = u32> + '_ {
+        self.ready.iter().copied().skip_while(move |&key| key != message).skip(1)
     }
 
     /// Takes a message out, wherever it is.

@@ -1,8 +1,10 @@
 //! What a message of the one-sided operations needs beside what every message has.
 
 use super::BlockList;
+use crate::cancelled::Cancelled;
 use crate::ids::CompletionLevel;
 use crate::region::RegionAddress;
+use crate::wire::Op;
 
 /// See the module's head. Ordinary messages have none.
 #[derive(Debug)]
@@ -21,6 +23,21 @@ pub(crate) enum Side {
     Value(u64),
     /// A message with a tag.
     Tagged(TaggedSide),
+    /// An ordinary message that was cancelled.
+    Stopped,
+    /// What tells the peer that no more of a message comes.
+    Withdrawal(Withdrawal),
+}
+
+/// The last word about a message: ABANDON, under a PSN of its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Withdrawal {
+    /// What the message was.
+    pub what: Op,
+    /// What the user is told of a WRITE when the peer has answered.
+    pub outcome: Cancelled,
+    /// The operation of this side's that ends with it, if its answer has not come.
+    pub operation: Option<u32>,
 }
 
 /// What a tagged message has beside its bytes, and how far it has got.
@@ -58,7 +75,11 @@ impl Side {
             Self::Write { blocks, .. } | Self::Response { blocks, .. } => blocks.left_in_block(cut),
             Self::List { .. } => total - cut,
             Self::Tagged(side) if !side.announced => total,
-            Self::Request { .. } | Self::Value(_) | Self::Tagged(_) => 0,
+            Self::Request { .. }
+            | Self::Value(_)
+            | Self::Tagged(_)
+            | Self::Stopped
+            | Self::Withdrawal(_) => 0,
         };
         let len = left.min(mtu.into()) as u16;
         let more = match self {
@@ -75,7 +96,12 @@ impl Side {
     pub(crate) fn blocks(&self) -> Option<&BlockList> {
         match self {
             Self::Write { blocks, .. } | Self::Response { blocks, .. } => Some(blocks),
-            Self::Request { .. } | Self::List { .. } | Self::Value(_) | Self::Tagged(_) => None,
+            Self::Request { .. }
+            | Self::List { .. }
+            | Self::Value(_)
+            | Self::Tagged(_)
+            | Self::Stopped
+            | Self::Withdrawal(_) => None,
         }
     }
 }

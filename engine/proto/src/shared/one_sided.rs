@@ -2,30 +2,34 @@
 
 use super::Shared;
 use crate::boundary::{Event, RecvFailure, SendFailure};
+use crate::cancelled::Cancelled;
 use crate::ids::{PeerId, Token};
-use crate::message::{Envelope, Operation, OutMessage, Pulled, Side, TaggedSide, Wanted};
+use crate::message::{Envelope, Operation, OutMessage, Pulled, Side, Stop, TaggedSide, Wanted};
 use crate::region::Refusal;
 use crate::transfer::TransferFailure;
+use crate::wire::Op;
 
 impl Shared {
     /// A message of a one-sided operation is over: acknowledged, or failed with its peer.
     pub(super) fn end_side(&mut self, message: &OutMessage, result: Result<(), SendFailure>) {
         let side = self.sides.remove(message.side as usize);
-        if let Side::Tagged(side) = side {
-            return self.end_tagged(message, &side, result);
+        match side {
+            Side::Tagged(side) => return self.end_tagged(message, &side, result),
+            Side::Stopped => return self.end_stopped(message, result),
+            Side::Withdrawal(withdrawal) => {
+                return self.end_withdrawal(message, &withdrawal, result);
+            }
+            _ => {}
         }
         if let Some(blocks) = side.blocks() {
             blocks.release(&mut self.regions, &mut self.events);
         }
-        let result = match (message.refused, result) {
-            (Some(refusal), result) => {
-                // What has come of it must not wait for the rest. Rule T5.
-                if result.is_ok() && !matches!(side, Side::Response { .. }) && message.cut > 0 {
-                    self.abandoned.push((message.peer, message.id));
-                }
-                Err(TransferFailure::Refused(refusal))
-            }
-            (None, result) => result.map_err(TransferFailure::from),
+        if self.withdraws(message, &side, result.is_ok()) {
+            return;
+        }
+        let result = match message.stopped {
+            Some(Stop::Refused(refusal)) => Err(TransferFailure::Refused(refusal)),
+            _ => message.ending(result).map_err(TransferFailure::from),
         };
         match side {
             Side::Write { reader: Some(operation), .. } => {
@@ -43,13 +47,14 @@ impl Shared {
             }
             Side::Response { announced, .. } => {
                 self.served -= 1;
-                if let Some(key) = announced.filter(|_| result.is_ok()) {
-                    self.messages[key as usize].reported = true;
-                    self.complete_if_done(key);
+                if let Some(key) = announced {
+                    self.pulled_over(key, result);
                 }
             }
             Side::Value(_) => self.served -= 1,
-            Side::Tagged(_) => unreachable!("seen to above"),
+            Side::Tagged(_) | Side::Stopped | Side::Withdrawal(_) => {
+                unreachable!("seen to above")
+            }
             Side::Request { operation, .. } | Side::List { operation } => {
                 self.request_over(operation, message, result);
             }
@@ -68,12 +73,16 @@ impl Shared {
             Err(SendFailure::Unknown(reason)) if side.announced && !side.pulled => {
                 Err(SendFailure::NotSent(reason))
             }
-            result => result.and_then(|()| message.truncated()),
+            result => {
+                // Its place in the order is to be passed over, and its record forgotten.
+                let is_known = result.is_ok() && message.all_cut && !side.pulled;
+                if is_known && message.stopped.is_some_and(|it| it.cancelled().is_some()) {
+                    self.withdraw(message, Op::Tagged, None);
+                }
+                message.ending(result)
+            }
         };
-        if let Some(token) = message.token {
-            self.pending_sends -= 1;
-            self.events.push_back(Event::SendCompleted { token, peer: message.peer, result });
-        }
+        self.complete_send(message, result);
     }
 
     /// A receive for a tagged message is over.
@@ -108,6 +117,8 @@ impl Shared {
             (None, Ok(())) => {}
             // What failed with the peer is seen to with all that waits for it.
             (None, Err(TransferFailure::Unknown(_))) => {}
+            // The operation has seen to that itself, or its answer is to come.
+            (None, Err(TransferFailure::Cancelled(Cancelled::Partly | Cancelled::Unknown))) => {}
             (None, Err(failure)) => self.end_operation(key, Err(failure)),
         }
     }
@@ -136,7 +147,7 @@ impl Shared {
         self.events.push_back(Event::TransferCompleted { token, peer, result });
     }
 
-    fn complete_transfer(
+    pub(super) fn complete_transfer(
         &mut self,
         token: Token,
         message: &OutMessage,
@@ -149,8 +160,8 @@ impl Shared {
     }
 
     /// No more of a message is to be sent. It ends when nothing of it is in flight.
-    pub(crate) fn refuse_message(&mut self, key: u32, refusal: Refusal) {
-        self.messages[key as usize].refuse(refusal);
+    pub(crate) fn stop_message(&mut self, key: u32, stop: Stop) {
+        self.messages[key as usize].stop(stop);
         self.complete_if_done(key);
     }
 }
@@ -158,7 +169,7 @@ impl Shared {
 impl From<TransferFailure> for RecvFailure {
     fn from(failure: TransferFailure) -> Self {
         match failure {
-            TransferFailure::Refused(_) => Self::Withdrawn,
+            TransferFailure::Refused(_) | TransferFailure::Cancelled(_) => Self::Withdrawn,
             TransferFailure::NotSent(reason) | TransferFailure::Unknown(reason) => {
                 Self::Aborted(reason)
             }
@@ -172,6 +183,7 @@ impl From<SendFailure> for TransferFailure {
             SendFailure::NotSent(reason) => Self::NotSent(reason),
             SendFailure::Unknown(reason) => Self::Unknown(reason),
             SendFailure::Truncated => Self::Refused(Refusal::Truncated),
+            SendFailure::Cancelled(cancelled) => Self::Cancelled(cancelled),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Two endpoints, stepped in virtual time. Each file is about one part of docs/PROTOCOL.md; a test
 //! names the rule that it covers.
 
+mod cancel;
 mod congestion;
 mod context;
 mod farewell;

@@ -197,6 +197,11 @@ impl Node {
         old
     }
 
+    /// Whether payload is on its way to where it belongs.
+    pub(super) fn is_placing(&self) -> bool {
+        !self.placing.is_empty()
+    }
+
     /// Takes the received messages out of the events.
     pub(super) fn received(&mut self) -> Vec<Received> {
         let mut received = Vec::new();

@@ -249,9 +249,10 @@ impl<'a> DataView<'a> {
 
     /// Rule D4: what each operation may look like.
     fn check_operation(self, op: Op, service: Service) -> Result<Self, DecodeError> {
-        let may_open = matches!(op, Op::Delivered | Op::Hello);
+        let may_open = matches!(op, Op::Delivered | Op::Hello | Op::Abandon);
+        let is_reliable = service == Service::Srd || (service == Service::Rd && op == Op::Abandon);
         let has_immediate = self.flags().has(DataFlags::IMMEDIATE);
-        if service != Service::Srd
+        if !is_reliable
             || (self.flags().has(DataFlags::OPEN) && !may_open)
             || (has_immediate && !matches!(op, Op::Write | Op::Tagged | Op::Announce))
         {

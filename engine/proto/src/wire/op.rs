@@ -33,7 +33,9 @@ pub enum Op {
     Result = 9,
     /// The READ named by the message id fails, for the reason in the first argument. No payload.
     Refused = 10,
-    /// No more of the message named by the message id will come. No payload.
+    /// No more of the message named by the message id will come, for which nothing else is sent under
+    /// this PSN. With REPORT it is the last word about that message, of which the first argument is the
+    /// operation. No payload.
     Abandon = 11,
     /// A message with a tag, which is the first argument; the second is its immediate. It is whole.
     Tagged = 12,
@@ -61,7 +63,12 @@ impl Op {
         )
     }
 
-    pub(super) const fn from_code(code: u8) -> Option<Self> {
+    /// Its code on the wire.
+    pub(crate) const fn code(self) -> u8 {
+        self as u8
+    }
+
+    pub(crate) const fn from_code(code: u8) -> Option<Self> {
         Some(match code {
             0 => Self::Send,
             1 => Self::Delivered,

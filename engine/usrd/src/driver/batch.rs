@@ -5,10 +5,10 @@
 
 use bytes::Bytes;
 use usrd_device::{Device, DeviceError, Memory, Outgoing, RouteId};
-use usrd_proto::wire::MAX_HEADER_BYTES;
+use usrd_proto::wire::{self, DataFlags, MAX_HEADER_BYTES};
 use usrd_proto::{BufferId, BufferRange, HeaderBuffer, Transmit};
 
-use super::buffers::Buffers;
+use super::buffers::{Buffers, Space, split};
 use super::regions::Regions;
 
 /// A batch that is being filled or emptied.
@@ -127,6 +127,27 @@ impl Batch {
                 packet.payload = Payload::Held(held);
             }
         }
+    }
+
+    /// An operation on regions is completing: what still waits of it has arrived before, and is only to
+    /// be sent again. Such packets keep what they carry themselves, as `piece` gives it.
+    pub(super) fn hold_repeats(&mut self, piece: impl Fn(BufferRange) -> Bytes) {
+        for (packet, header) in self.packets.iter_mut().zip(&self.headers).skip(self.taken) {
+            if let Payload::Pending(range) = packet.payload
+                && split(range.buffer).0 == Space::Region
+                && is_repeat(&header[..packet.header_len], range)
+            {
+                packet.payload = Payload::Held(piece(range));
+            }
+        }
+    }
+}
+
+/// Whether a data packet was sent before.
+fn is_repeat(header: &[u8], payload: BufferRange) -> bool {
+    match wire::Packet::decode(header, header.len() + payload.len as usize) {
+        Ok(wire::Packet::Data(data)) => data.flags.has(DataFlags::RETRANSMISSION),
+        _ => false,
     }
 }
 

@@ -136,6 +136,28 @@ impl Buffers {
         matching.map(|(index, _)| buffer_id(index))
     }
 
+    /// Sends to a peer with this context.
+    pub(super) fn find_sends(
+        &self,
+        peer: Peer,
+        context: u64,
+    ) -> impl Iterator<Item = BufferId> + '_ {
+        let is_one = move |it: &PendingSend| (it.peer, it.context) == (peer, context);
+        let sends = self.sends.iter().filter(move |(_, send)| is_one(send));
+        sends.map(|(index, _)| buffer_id(index))
+    }
+
+    /// One-sided operations with a peer with this context, by index.
+    pub(super) fn find_transfers(
+        &self,
+        peer: Peer,
+        context: u64,
+    ) -> impl Iterator<Item = usize> + '_ {
+        let is_one = move |it: &PendingTransfer| (it.peer, it.context) == (peer, context);
+        let transfers = self.transfers.iter().filter(move |(_, transfer)| is_one(transfer));
+        transfers.map(|(index, _)| index)
+    }
+
     /// Everything that is left, when the engine ends.
     pub(super) fn drain(
         &mut self,

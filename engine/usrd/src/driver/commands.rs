@@ -9,6 +9,7 @@ use usrd_proto::{
 
 use super::Driver;
 use super::buffers::token;
+use super::transfers::token_of;
 use crate::submission::{Answer, Command, Submission};
 use crate::{
     CommandError, Completion, ConnectError, EngineStats, Peeked, Peer, PeerSnapshot, PinError,
@@ -196,6 +197,7 @@ impl Driver {
             Command::Connect(address, to) => answer(&to, self.connect(address)),
             Command::Disconnect(peer, to) => answer(&to, self.disconnect(peer)),
             Command::CancelRecv(context) => self.cancel_recv(context),
+            Command::Cancel(peer, context) => self.cancel(peer, context),
             Command::Peek(tags, to) => answer(&to, self.peek(tags)),
             Command::Stats(to) => answer(&to, self.stats()),
             Command::Peers(to) => answer(&to, self.peers()),
@@ -221,6 +223,15 @@ impl Driver {
     fn cancel_recv(&mut self, context: u64) {
         let Self { buffers, endpoint, .. } = self;
         buffers.find_receive(context).any(|buffer| endpoint.cancel_recv(token(buffer)));
+    }
+
+    fn cancel(&mut self, peer: Peer, context: u64) {
+        let Self { buffers, endpoint, now, .. } = self;
+        let mut sends = buffers.find_sends(peer, context);
+        let mut transfers = buffers.find_transfers(peer, context);
+        if !sends.any(|buffer| endpoint.cancel_send(*now, token(buffer))) {
+            transfers.any(|index| endpoint.cancel_transfer(*now, token_of(index)));
+        }
     }
 }
 

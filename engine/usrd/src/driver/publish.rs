@@ -124,6 +124,7 @@ impl From<proto::SendFailure> for SendFailure {
             proto::SendFailure::NotSent(reason) => Self::NotSent(reason),
             proto::SendFailure::Unknown(reason) => Self::Unknown(reason),
             proto::SendFailure::Truncated => Self::Truncated,
+            proto::SendFailure::Cancelled(how) => Self::Cancelled(how),
         }
     }
 }

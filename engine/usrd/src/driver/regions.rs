@@ -5,10 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use slab::Slab;
 use usrd_device::{Device, Loan};
-use usrd_proto::{Access, BufferId, RegionRequest};
+use usrd_proto::{Access, BufferId, BufferRange, RegionRequest};
 
 use super::Driver;
-use super::buffers::{Space, id_in};
+use super::buffers::{Space, id_in, split};
 use crate::memory::Memory;
 use crate::submission::Registered;
 use crate::{
@@ -41,6 +41,12 @@ impl Regions {
 
     pub(super) fn memory_mut(&mut self, index: u32) -> &mut Memory {
         &mut self.entries[index as usize].memory
+    }
+
+    /// A copy of a stretch of a region.
+    pub(super) fn copy_of(&self, range: BufferRange) -> Bytes {
+        let (_, index) = split(range.buffer);
+        Bytes::copy_from_slice(self.memory(index).slice(range.offset as usize, range.len as usize))
     }
 
     pub(super) fn loan(&self, index: u32) -> Option<Loan> {
@@ -170,7 +176,7 @@ impl Driver {
     /// The core has seen the last of a region. Packets that wait for the device keep what they
     /// carry of it.
     pub(super) fn region_released(&mut self, buffer: BufferId) {
-        let (_, index) = super::buffers::split(buffer);
+        let (_, index) = split(buffer);
         let Some(entry) = self.regions.entries.try_remove(index as usize) else {
             debug_assert!(false, "{buffer:?} released without having been registered");
             return;

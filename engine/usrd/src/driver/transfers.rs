@@ -97,9 +97,16 @@ impl Driver {
             debug_assert!(false, "{token:?} completed without having been submitted");
             return;
         };
-        if let TransferMemory::Data(data) = &pending.memory {
-            let slice = |start: usize, len| data.slice(start..start + len);
-            self.batch.hold(id_in(Space::Transfer, index), slice);
+        match &pending.memory {
+            TransferMemory::Data(data) => {
+                let slice = |start: usize, len| data.slice(start..start + len);
+                self.batch.hold(id_in(Space::Transfer, index), slice);
+            }
+            TransferMemory::None => {
+                let Self { batch, regions, .. } = self;
+                batch.hold_repeats(|range| regions.copy_of(range));
+            }
+            TransferMemory::Buffer(_) => {}
         }
         self.complete(pending.over(result.map_err(TransferFailure::from)));
     }
@@ -155,6 +162,6 @@ fn whole(index: usize, len: usize) -> BufferRange {
     BufferRange { buffer: id_in(Space::Transfer, index), offset: 0, len: len as u64 }
 }
 
-fn token_of(index: usize) -> Token {
+pub(super) fn token_of(index: usize) -> Token {
     Token(index as u64)
 }

@@ -103,6 +103,35 @@ impl Engine {
         Ok(())
     }
 
+    /// Takes back one operation with this peer and context: a send, or a one-sided one. What becomes of
+    /// it is in its completion, which comes in any case, and can take as long as the peer takes to
+    /// answer:
+    ///
+    /// * [`Cancelled::NotSent`](crate::Cancelled): it has had no effect.
+    /// * [`Cancelled::Partly`](crate::Cancelled): the message was not delivered, nobody was notified.
+    ///   Of a WRITE, some bytes may have been written.
+    /// * [`Cancelled::Unknown`](crate::Cancelled): all of it had left, and may have been delivered or
+    ///   carried out.
+    /// * Anything else: it was too late. So a success is one.
+    ///
+    /// After the completion nothing more happens. The engine does not read the memory of a send or a
+    /// WRITE again, and writes none of a READ's; nothing of a cancelled WRITE is placed at the peer
+    /// any more, which has said so. (If the peer was lost before it could, the completion says
+    /// `Unknown` with the reason.) Messages behind it are not held up, RD ones included; the
+    /// receive of one that had begun to arrive waits for another message. Only a receive that is being
+    /// filled with a long tagged message fails, as [`Withdrawn`](crate::RecvFailure::Withdrawn). A NIC
+    /// that was given a packet of a region twice may still read it a second time, and what it sends
+    /// then is a copy of what has arrived before; deregistration waits for that.
+    ///
+    /// Looks at every pending operation.
+    pub fn cancel(&self, peer: Peer, context: u64) -> Result<(), CommandError> {
+        if self.is_closed() {
+            return Err(CommandError::Closed);
+        }
+        self.shared.command(Command::Cancel(peer, context));
+        Ok(())
+    }
+
     /// The message that a receive for these tags would be given at once, if one waits. It goes on
     /// waiting: another thread's receive can have it first.
     ///

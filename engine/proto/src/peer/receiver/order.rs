@@ -67,9 +67,25 @@ impl OrderStage {
 
     /// The early message whose turn to be given a receive it is now, if it is here.
     pub(crate) fn take_early(&mut self) -> Option<u32> {
-        let message = self.ahead.as_mut()?.early.remove(&self.next_bind)?;
-        self.bound();
-        Some(message)
+        loop {
+            let message = self.ahead.as_mut()?.early.remove(&self.next_bind)?;
+            self.bound();
+            if message != NOBODY {
+                return Some(message);
+            }
+        }
+    }
+
+    /// A message will not come, or not whole: nobody waits for it.
+    pub(crate) fn pass_over(&mut self, order: u32) {
+        match order.wrapping_sub(self.next_bind) {
+            0 => self.bound(),
+            ahead if ahead < MAX_AHEAD => {
+                self.ahead.get_or_insert_default().early.insert(order, NOBODY);
+            }
+            _ => {}
+        }
+        self.placed(order, NOBODY);
     }
 
     /// A message is placed. Returns whether it is next to be delivered; otherwise it is kept.
@@ -84,9 +100,13 @@ impl OrderStage {
 
     /// The placed message whose turn to be delivered it is now.
     pub(crate) fn take_placed(&mut self) -> Option<u32> {
-        let message = self.ahead.as_mut()?.placed.remove(&self.next_deliver)?;
-        self.next_deliver = self.next_deliver.wrapping_add(1);
-        Some(message)
+        loop {
+            let message = self.ahead.as_mut()?.placed.remove(&self.next_deliver)?;
+            self.next_deliver = self.next_deliver.wrapping_add(1);
+            if message != NOBODY {
+                return Some(message);
+            }
+        }
     }
 
     /// Whether a message is kept here until others come.
@@ -113,6 +133,9 @@ impl OrderStage {
     }
 }
 
+/// In the place of a message that was taken back. Keys are dense, and never so large.
+pub(super) const NOBODY: u32 = u32::MAX;
+
 /// Each message has a packet, so none can be further ahead than two windows.
 pub(super) const MAX_AHEAD: u32 = 2 * crate::config::MAX_RECV_WINDOW_PACKETS as u32;
 
@@ -136,5 +159,22 @@ mod tests {
         assert_eq!(stage.take_placed(), Some(11));
         assert!(stage.is_idle());
         assert_eq!(stage.judge(0), Order::Impossible);
+    }
+
+    #[test]
+    fn nobody_waits_for_what_was_taken_back() {
+        let mut stage = OrderStage::default();
+        stage.wait_early(1, 11);
+        stage.pass_over(1);
+        stage.wait_early(2, 12);
+        assert_eq!(stage.judge(1), Order::Impossible, "its place is taken");
+        stage.pass_over(0);
+        assert_eq!((stage.take_early(), stage.take_early()), (Some(12), None));
+        assert!(!stage.placed(2, 12), "two places before it have nobody");
+        assert_eq!((stage.take_placed(), stage.take_placed()), (Some(12), None));
+        stage.bound();
+        stage.pass_over(3);
+        assert!(stage.placed(4, 14));
+        assert!(stage.is_idle());
     }
 }

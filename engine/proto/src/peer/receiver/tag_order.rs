@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
+use super::order::NOBODY;
 use super::{Order, OrderStage};
 use crate::ids::BounceId;
 
@@ -51,9 +52,26 @@ impl OrderStage {
 
     /// The early tagged message whose turn it is now, if it is here.
     pub(crate) fn take_tagged(&mut self) -> Option<u32> {
-        let message = self.ahead.as_mut()?.tags.early.remove(&self.next_tagged)?;
-        self.pass_tagged();
-        Some(message)
+        loop {
+            let message = self.ahead.as_mut()?.tags.early.remove(&self.next_tagged)?;
+            self.pass_tagged();
+            if message != NOBODY {
+                return Some(message);
+            }
+        }
+    }
+
+    /// A tagged message that is not here will not come: nobody waits for it.
+    pub(crate) fn void_tagged(&mut self, number: u32) {
+        self.wait_tagged(number, NOBODY);
+    }
+
+    /// The same of one that waits for its turn, if it does.
+    pub(crate) fn void_early_tagged(&mut self, message: u32) {
+        let early = self.ahead.as_mut().map(|ahead| ahead.tags.early.values_mut());
+        if let Some(place) = early.into_iter().flatten().find(|it| **it == message) {
+            *place = NOBODY;
+        }
     }
 
     /// The sender of a message is told to announce it.
@@ -80,7 +98,8 @@ impl OrderStage {
         early.sort_unstable_by_key(|&(number, _)| number.wrapping_sub(next));
         let mut rooms: Vec<(u32, BounceId)> = ahead.tags.promised.drain().collect();
         rooms.sort_unstable_by_key(|&(number, _)| number.wrapping_sub(next));
-        let messages = early.into_iter().map(|(_, message)| message).collect();
+        let messages = early.into_iter().map(|(_, message)| message);
+        let messages = messages.filter(|&message| message != NOBODY).collect();
         (messages, rooms.into_iter().map(|(_, room)| room).collect())
     }
 
@@ -108,6 +127,22 @@ mod tests {
         order.pass_tagged();
         assert_eq!((order.take_tagged(), order.take_tagged()), (Some(11), None));
         assert_eq!(order.judge_tagged(0), Order::Impossible);
+        assert!(order.is_idle());
+    }
+
+    #[test]
+    fn nobody_waits_for_what_was_taken_back() {
+        let mut order = OrderStage::default();
+        order.wait_tagged(1, 11);
+        order.void_tagged(2);
+        order.wait_tagged(3, 13);
+        order.void_early_tagged(11);
+        order.void_early_tagged(77);
+        assert_eq!(order.judge_tagged(2), Order::Impossible, "its place is taken");
+        order.pass_tagged();
+        assert_eq!((order.take_tagged(), order.take_tagged()), (Some(13), None));
+        order.void_tagged(5);
+        assert_eq!(order.end_tagged(), (alloc::vec![], alloc::vec![]));
         assert!(order.is_idle());
     }
 

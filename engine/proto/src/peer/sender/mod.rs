@@ -10,11 +10,13 @@
 //! | `pace` | how fast to send |
 //! | `reports` | delivery reports and other answers, expected and owed |
 //! | `transfers` | messages of one-sided operations |
+//! | `cancel` | messages that are taken back |
 //! | `overdue` | packets that got no answer in time |
 //! | `suspects` | paths that are not trusted, and what they are asked |
 //! | `recovery` | what is remembered for these two: timers, what was sent again |
 
 mod acknowledge;
+mod cancel;
 mod gaps;
 mod overdue;
 mod pace;

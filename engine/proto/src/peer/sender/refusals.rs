@@ -2,6 +2,7 @@
 
 use super::{Sender, wire_bytes};
 use crate::ids::PeerId;
+use crate::message::Stop;
 use crate::psn::Psn;
 use crate::send_window::SentState;
 use crate::shared::Shared;
@@ -57,7 +58,7 @@ impl Sender {
             NackReason::Refused(refusal) => {
                 // Its PSN is sent again, without what was refused. Rule T5.
                 let message = self.take_out_of_flight(psn, SentState::Lost, shared);
-                self.stop_transfer(message, refusal, shared);
+                self.stop_transfer(message, Stop::Refused(refusal), shared);
             }
             NackReason::Trimmed => {
                 let penalty = shared.config.path.nack_penalty;

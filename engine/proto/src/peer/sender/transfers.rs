@@ -9,8 +9,7 @@ use alloc::vec::Vec;
 use super::{DataPacket, Sender};
 use crate::ids::CompletionLevel;
 use crate::lazy::Lazy;
-use crate::message::{Cut, OutMessage, SendQueue, Side};
-use crate::region::Refusal;
+use crate::message::{Cut, OutMessage, SendQueue, Side, Stop};
 use crate::shared::Shared;
 use crate::time::Instant;
 use crate::wire::Op;
@@ -84,7 +83,7 @@ impl Transfers {
         }
     }
 
-    fn remove(&mut self, message: u32) {
+    pub(super) fn remove(&mut self, message: u32) {
         if let Some(state) = self.0.get_mut() {
             state.requests.remove(message);
             state.tagged.remove(message);
@@ -140,14 +139,12 @@ impl Sender {
         self.transfers.0.get().is_some_and(|state| !state.held.is_empty())
     }
 
-    /// No more of a message is sent: its peer has refused it, or the memory is gone.
-    pub(crate) fn stop_transfer(&mut self, key: u32, refusal: Refusal, shared: &mut Shared) {
+    /// No more of a message is sent: its peer has refused it, the memory is gone, or its user has taken
+    /// it back.
+    pub(crate) fn stop_transfer(&mut self, key: u32, stop: Stop, shared: &mut Shared) {
         self.transfers.remove(key);
-        let message = &shared.messages[key as usize];
-        if message.op != Op::Response {
-            self.reports.forget(message.id);
-        }
-        shared.refuse_message(key, refusal);
+        self.reports.forget(shared.messages[key as usize].id);
+        shared.stop_message(key, stop);
     }
 
     /// The next new packet where both kinds of messages may have one: each in its turn, a message
@@ -197,6 +194,10 @@ impl Sender {
         let message = &mut shared.messages[key as usize];
         if message.op != Op::Tagged || message.range.len == 0 {
             return false;
+        }
+        if message.stopped.is_some() {
+            // Its PSN is to be sent again, and says that nothing of it comes.
+            return true;
         }
         let Side::Tagged(side) = &mut shared.sides[message.side as usize] else { return false };
         if !side.announced {

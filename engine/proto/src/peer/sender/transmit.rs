@@ -41,6 +41,12 @@ impl Datagrams {
         self.0.get_mut()?.pop_front()
     }
 
+    pub(super) fn remove(&mut self, message: u32) {
+        if let Some(queue) = self.0.get_mut() {
+            queue.retain(|&key| key != message);
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.get().is_none_or(VecDeque::is_empty)
     }
