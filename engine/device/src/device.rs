@@ -29,6 +29,16 @@ pub trait Device: Send + fmt::Debug {
     /// the arrival's source, its main address is (for UDP, the port). Zero means the source itself.
     fn resolve_source(&mut self, source: SourceId, locator: u16) -> Result<RouteId, DeviceError>;
 
+    /// The same, if there is a route to the sender already: none is made. Anybody can send something
+    /// from any address, and most of that deserves no memory.
+    fn known_source(&mut self, source: SourceId, locator: u16) -> Option<RouteId> {
+        self.resolve_source(source, locator).ok()
+    }
+
+    /// Nothing more is sent along a route: its number may come to mean another remote. Not to be called
+    /// while something for it has not been taken by [`transmit`](Self::transmit).
+    fn forget(&mut self, _route: RouteId) {}
+
     /// The address behind a route of this device.
     fn address_of(&self, route: RouteId) -> Option<Address>;
 
@@ -118,6 +128,14 @@ impl<D: Device + ?Sized> Device for Box<D> {
 
     fn resolve_source(&mut self, source: SourceId, locator: u16) -> Result<RouteId, DeviceError> {
         (**self).resolve_source(source, locator)
+    }
+
+    fn known_source(&mut self, source: SourceId, locator: u16) -> Option<RouteId> {
+        (**self).known_source(source, locator)
+    }
+
+    fn forget(&mut self, route: RouteId) {
+        (**self).forget(route);
     }
 
     fn address_of(&self, route: RouteId) -> Option<Address> {

@@ -25,6 +25,9 @@ pub struct Config {
     pub train_packets: u16,
     /// Most peers.
     pub max_peers: u32,
+    /// Most peers that have come by themselves and have not yet shown that they are where they say.
+    /// What others send is dropped meanwhile, and comes again.
+    pub max_half_open: u32,
     /// Most messages that are submitted and not completed.
     pub max_pending_messages: u32,
     /// Most receives that are posted and not completed.
@@ -152,6 +155,7 @@ impl Default for Config {
             paths: 128,
             train_packets: 1,
             max_peers: 1 << 20,
+            max_half_open: 1 << 14,
             max_pending_messages: 1 << 20,
             max_posted_receives: 1 << 20,
             recv_window_packets: 4096,
@@ -246,6 +250,9 @@ impl Config {
         }
         if self.mtu_bytes == 0 || self.open_mtu_bytes == 0 {
             return Err(ConfigError::Zero { name: "mtu_bytes and open_mtu_bytes" });
+        }
+        if self.max_half_open == 0 {
+            return Err(ConfigError::Zero { name: "max_half_open" });
         }
         if self.open_credit_packets == 0 {
             return Err(ConfigError::Zero { name: "open_credit_packets" });

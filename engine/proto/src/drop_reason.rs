@@ -25,6 +25,10 @@ pub enum DropReason {
     /// There are as many peers as the configuration allows.
     #[error("too many peers")]
     TooManyPeers,
+    /// As many peers as the configuration allows have come by themselves and have not been heard of
+    /// since.
+    #[error("too many half-open peers")]
+    TooManyHalfOpen,
     /// The PSN has been received before.
     #[error("duplicate")]
     Duplicate,
@@ -59,7 +63,7 @@ impl From<DecodeError> for DropReason {
 
 impl DropReason {
     /// How many there are.
-    pub const COUNT: usize = 14;
+    pub const COUNT: usize = 15;
 
     /// A dense index, for counters.
     pub const fn index(self) -> usize {
@@ -78,6 +82,7 @@ impl DropReason {
             Self::Unsolicited => 11,
             Self::Refused(_) => 12,
             Self::Trimmed => 13,
+            Self::TooManyHalfOpen => 14,
         }
     }
 
@@ -97,5 +102,6 @@ impl DropReason {
         "unsolicited",
         "refused",
         "trimmed",
+        "too_many_half_open",
     ];
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use usrd_device::DeviceError;
 use usrd_proto::{AddPeerError, ConfigError, Service};
 
+use crate::Peer;
+
 /// Why an engine could not be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -65,6 +67,24 @@ pub enum ConnectError {
     #[error(transparent)]
     TooManyPeers(#[from] AddPeerError),
     /// The driver did not answer.
+    #[error(transparent)]
+    Driver(#[from] CommandError),
+}
+
+/// Why a peer's address was not changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpdateAddressError {
+    /// The device cannot reach the new address.
+    #[error(transparent)]
+    Address(DeviceError),
+    /// Another peer is there.
+    #[error("{peer} is at this address; disconnect it first")]
+    Taken {
+        /// Which.
+        peer: Peer,
+    },
+    /// The driver did not answer, or there is no such peer.
     #[error(transparent)]
     Driver(#[from] CommandError),
 }

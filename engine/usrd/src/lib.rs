@@ -69,12 +69,13 @@ pub use driver::{Driver, Turn};
 pub use engine::{CopyError, Engine};
 pub use error::{
     BuildError, CommandError, ConnectError, PinError, RegisterError, Rejected, SubmitError,
+    UpdateAddressError,
 };
 pub use event::Event;
 pub use options::{RecvOptions, SendOptions, Tags};
 pub use peer::Peer;
 pub use region::{BadRemoteRegion, Region, RegionOptions, RemoteRegion, Unregistered};
-pub use stats::{DriverStats, EngineInfo, EngineStats, PeerSnapshot, ShutdownReport};
+pub use stats::{DriverStats, EngineInfo, EngineStats, PeerReport, PeerSnapshot, ShutdownReport};
 pub use transfer::{
     NotRegistered, Notification, RegionCompletion, TransferCompletion, TransferFailure,
     TransferOptions,

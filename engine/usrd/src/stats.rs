@@ -73,6 +73,23 @@ pub struct PeerSnapshot {
     pub paths: Vec<PathStats>,
 }
 
+/// How closing a peer went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PeerReport {
+    /// Sends and one-sided operations with it that were not complete at the deadline. Each has completed
+    /// with an error that says what is known of it.
+    pub aborted: usize,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+impl PeerReport {
+    /// Whether everything that had been submitted is complete.
+    pub const fn is_drained(&self) -> bool {
+        self.aborted == 0
+    }
+}
+
 /// How a shutdown went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShutdownReport {

@@ -7,12 +7,13 @@ use bytes::{Bytes, BytesMut};
 use usrd_device::Address;
 use usrd_proto::{AtomicOp, Block, PeerFailure, RegionAddress};
 
+use crate::driver::Parted;
 use crate::memory::Memory;
 use crate::{
     CommandError, Completion, ConnectError, CopyError, EngineStats, NotRegistered, Peeked, Peer,
     PeerSnapshot, PinError, RecvCompletion, RecvFailure, RecvOptions, Region, RegionCompletion,
     RegionOptions, RegisterError, SendCompletion, SendFailure, SendOptions, ShutdownReport, Tags,
-    TransferCompletion, TransferFailure, TransferOptions,
+    TransferCompletion, TransferFailure, TransferOptions, UpdateAddressError,
 };
 
 /// An operation, on its way to the driver.
@@ -79,6 +80,8 @@ impl Submission {
 pub(crate) enum Command {
     Connect(Address, Answer<Result<Peer, ConnectError>>),
     Disconnect(Peer, Answer<Result<(), CommandError>>),
+    ClosePeer(Peer, Duration, Answer<Parted>),
+    UpdateAddress(Peer, Address, Answer<Result<(), UpdateAddressError>>),
     CancelRecv(u64),
     Cancel(Peer, u64),
     Peek(Tags, Answer<Option<Peeked>>),

@@ -187,6 +187,10 @@ impl<D: Device> Device for FaultDevice<D> {
         self.inner.resolve_source(source, locator)
     }
 
+    fn known_source(&mut self, source: SourceId, locator: u16) -> Option<RouteId> {
+        self.inner.known_source(source, locator)
+    }
+
     fn address_of(&self, route: RouteId) -> Option<Address> {
         self.inner.address_of(route)
     }

@@ -140,6 +140,14 @@ impl<D: Device, W: Write + Send + std::fmt::Debug> Device for PcapDevice<D, W> {
         self.inner.resolve_source(source, locator)
     }
 
+    fn known_source(&mut self, source: SourceId, locator: u16) -> Option<RouteId> {
+        self.inner.known_source(source, locator)
+    }
+
+    fn forget(&mut self, route: RouteId) {
+        self.inner.forget(route);
+    }
+
     fn address_of(&self, route: RouteId) -> Option<Address> {
         self.inner.address_of(route)
     }

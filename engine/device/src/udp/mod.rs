@@ -126,6 +126,18 @@ impl Device for UdpDevice {
         Ok(self.routes.intern(address))
     }
 
+    fn known_source(&mut self, source: SourceId, locator: u16) -> Option<RouteId> {
+        let mut address = self.receiver.source(source)?;
+        if locator != 0 {
+            address.set_port(locator);
+        }
+        self.routes.find(address)
+    }
+
+    fn forget(&mut self, route: RouteId) {
+        self.routes.forget(route);
+    }
+
     fn address_of(&self, route: RouteId) -> Option<Address> {
         self.routes.get(route).map(|route| route.address.into())
     }

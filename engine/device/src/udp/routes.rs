@@ -10,7 +10,9 @@ use crate::{Address, DeviceError, RouteId};
 pub(super) struct Routes {
     /// Whether the device is bound to IPv6; remotes must be of the same family.
     ipv6: bool,
-    routes: Vec<Route>,
+    routes: Vec<Option<Route>>,
+    /// Numbers of routes that were forgotten.
+    free: Vec<RouteId>,
     known: HashMap<SocketAddr, RouteId>,
 }
 
@@ -23,7 +25,7 @@ pub(super) struct Route {
 
 impl Routes {
     pub(super) fn new(bound: IpAddr) -> Self {
-        Self { ipv6: bound.is_ipv6(), routes: Vec::new(), known: HashMap::new() }
+        Self { ipv6: bound.is_ipv6(), routes: Vec::new(), free: Vec::new(), known: HashMap::new() }
     }
 
     /// The route that a user's text names.
@@ -45,21 +47,44 @@ impl Routes {
     }
 
     /// The route to an address that the system told us.
-    pub(super) fn intern(&mut self, mut address: SocketAddr) -> RouteId {
-        if let SocketAddr::V6(v6) = &mut address {
-            // A label of one packet, not a part of who sent it.
-            v6.set_flowinfo(0);
-        }
+    pub(super) fn intern(&mut self, address: SocketAddr) -> RouteId {
+        let address = without_label(address);
         *self.known.entry(address).or_insert_with(|| {
+            let route = Some(Route { address, name: SocketName::new(address) });
+            if let Some(id) = self.free.pop() {
+                self.routes[id.0 as usize] = route;
+                return id;
+            }
             let id = RouteId(u32::try_from(self.routes.len()).expect("fewer routes than 2^32"));
-            self.routes.push(Route { address, name: SocketName::new(address) });
+            self.routes.push(route);
             id
         })
     }
 
-    pub(super) fn get(&self, route: RouteId) -> Option<&Route> {
-        self.routes.get(route.0 as usize)
+    /// The route to an address, if there is one.
+    pub(super) fn find(&self, address: SocketAddr) -> Option<RouteId> {
+        self.known.get(&without_label(address)).copied()
     }
+
+    /// Nothing more is sent along a route.
+    pub(super) fn forget(&mut self, id: RouteId) {
+        if let Some(route) = self.routes.get_mut(id.0 as usize).and_then(Option::take) {
+            self.known.remove(&route.address);
+            self.free.push(id);
+        }
+    }
+
+    pub(super) fn get(&self, route: RouteId) -> Option<&Route> {
+        self.routes.get(route.0 as usize)?.as_ref()
+    }
+}
+
+/// A flow label is one of a packet, not a part of who sent it.
+fn without_label(mut address: SocketAddr) -> SocketAddr {
+    if let SocketAddr::V6(v6) = &mut address {
+        v6.set_flowinfo(0);
+    }
+    address
 }
 
 /// An address in the system's form.
@@ -119,6 +144,20 @@ mod tests {
         assert_eq!(routes.resolve(&"192.0.2.1:5".into()).unwrap(), first);
         assert_eq!(routes.intern("192.0.2.1:6".parse().unwrap()), other);
         assert!(routes.get(RouteId(2)).is_none());
+    }
+
+    #[test]
+    fn a_forgotten_route_makes_room() {
+        let mut routes = Routes::new("127.0.0.1".parse().unwrap());
+        let at = |port: u16| SocketAddr::from(([192, 0, 2, 1], port));
+        assert_eq!(routes.find(at(5)), None, "looking makes none");
+        let first = routes.intern(at(5));
+        let second = routes.intern(at(6));
+        routes.forget(first);
+        routes.forget(first);
+        assert!(routes.get(first).is_none() && routes.find(at(5)).is_none());
+        assert_eq!(routes.find(at(6)), Some(second));
+        assert_eq!((routes.intern(at(7)), routes.intern(at(8))), (first, RouteId(2)));
     }
 
     #[test]

@@ -20,6 +20,8 @@
 //! | `commands` | what the user asks for |
 //! | `peers` | contexts begin and end |
 //! | `farewell` | a side leaves, and says so |
+//! | `newcomers` | peers that come by themselves, and how many may at a time |
+//! | `moved` | a peer is somewhere else |
 //! | `receive` | datagrams come in |
 //! | `deliver` | messages are given receives, placed, delivered |
 //! | `transmit` | datagrams go out |
@@ -43,6 +45,8 @@ mod commands;
 mod deliver;
 mod farewell;
 mod grants;
+mod moved;
+mod newcomers;
 mod peers;
 mod receive;
 mod regions;
@@ -109,6 +113,7 @@ pub struct Endpoint {
     turns: turns::Turns,
     senders: share::Senders,
     farewells: VecDeque<farewell::Farewell>,
+    newcomers: newcomers::Newcomers,
 }
 
 impl Endpoint {
@@ -132,6 +137,7 @@ impl Endpoint {
             turns: turns::Turns::default(),
             senders: share::Senders::default(),
             farewells: VecDeque::new(),
+            newcomers: newcomers::Newcomers::default(),
             shared: Shared::new(config),
         })
     }

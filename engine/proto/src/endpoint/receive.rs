@@ -354,7 +354,7 @@ impl Endpoint {
         let id = match known {
             Some(id) => id,
             None => {
-                let id = self.begin_peer(now).ok_or(DropReason::TooManyPeers)?;
+                let id = self.admit_newcomer(now)?;
                 *accepted = Some(id);
                 id
             }

@@ -23,8 +23,14 @@ impl Endpoint {
             let Some(peer) = self.peers.get_mut(index as usize) else { continue };
             let outcome = peer.sender.on_timer(now, peer.id, &mut self.shared);
             let look = peer.look(now, &self.shared.times);
-            if outcome == TimerOutcome::Dead || look == Look::Gone {
-                self.end_context(now, index, PeerFailure::Unreachable);
+            match (outcome, look) {
+                (_, Look::Unconfirmed) => {
+                    self.end_context(now, index, PeerFailure::Unconfirmed);
+                }
+                (TimerOutcome::Dead, _) | (_, Look::Gone) => {
+                    self.end_context(now, index, PeerFailure::Unreachable);
+                }
+                (TimerOutcome::Alive, Look::Fine) => {}
             }
             self.mark(index);
         }

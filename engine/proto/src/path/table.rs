@@ -315,6 +315,14 @@ impl PathTable {
     }
 
     /// Gives the memory back. Nothing may be in flight.
+    /// They lead elsewhere now: whatever was held against them is forgotten.
+    pub(crate) fn make_all_good(&mut self) {
+        for path in &mut self.paths {
+            path.make_good();
+        }
+        self.good = self.count;
+    }
+
     pub(crate) fn release_idle(&mut self) {
         for path in &self.paths {
             self.first_seq = self.first_seq.max(path.next_seq);

@@ -47,6 +47,8 @@ pub(crate) enum Look {
     Fine,
     /// It owes the rest of a message, and does not answer.
     Gone,
+    /// It has never shown that it got an answer.
+    Unconfirmed,
 }
 
 impl Peer {
@@ -178,9 +180,11 @@ impl Peer {
         self.look_at = now.plus_nanos(times.look_after_ns);
         let quiet_ns = now.nanos_since(self.last_active);
         let silent_ns = now.nanos_since(self.last_heard);
-        let owes = !self.receiver.is_idle() || self.sender.awaits_report();
+        // Rule O9: whoever got this side's answer can be asked for one.
+        let is_half_open = self.context.is_established() && self.context.must_open();
+        let owes = !self.receiver.is_idle() || self.sender.awaits_report() || is_half_open;
         if owes && silent_ns >= times.peer_dead_ns {
-            return Look::Gone;
+            return if is_half_open { Look::Unconfirmed } else { Look::Gone };
         }
         if owes && silent_ns >= times.look_after_ns {
             self.doubted = self.context.is_established();

@@ -198,6 +198,6 @@ fn a_sender_that_dies_in_mid_message_is_noticed() {
     pair.flush(B);
     let received = pair.b.received();
     assert_eq!(received.len(), 1);
-    let aborted = crate::boundary::RecvFailure::Aborted(PeerFailure::Unreachable);
+    let aborted = crate::boundary::RecvFailure::Aborted(PeerFailure::Unconfirmed);
     assert_eq!(received[0].result, Err(aborted));
 }

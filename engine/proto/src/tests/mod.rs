@@ -9,6 +9,7 @@ mod hostile;
 mod loss;
 mod memory;
 mod messages;
+mod newcomers;
 mod one_sided;
 mod pair;
 mod paths;

@@ -158,6 +158,13 @@ impl Buffers {
         transfers.map(|(index, _)| index)
     }
 
+    /// How many sends and one-sided operations to a peer are not complete.
+    pub(super) fn pending_with(&self, peer: Peer) -> usize {
+        let sends = self.sends.iter().filter(|(_, send)| send.peer == peer);
+        let transfers = self.transfers.iter().filter(|(_, transfer)| transfer.peer == peer);
+        sends.count() + transfers.count()
+    }
+
     /// Everything that is left, when the engine ends.
     pub(super) fn drain(
         &mut self,

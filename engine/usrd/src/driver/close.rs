@@ -207,4 +207,4 @@ impl Drop for Driver {
 const LAST_WORDS: Duration = Duration::from_millis(100);
 /// How long to stay when everything is drained: acknowledgements of what has just arrived leave,
 /// and a peer that missed one asks again in time to be answered.
-const LINGER: Duration = Duration::from_millis(5);
+pub(super) const LINGER: Duration = Duration::from_millis(5);

@@ -20,22 +20,16 @@ impl Driver {
     /// [`Engine::connect`](crate::Engine::connect), for the thread that drives.
     pub fn connect(&mut self, address: impl Into<Address>) -> Result<Peer, ConnectError> {
         let route = self.device.resolve(&address.into()).map_err(ConnectError::Address)?;
-        if let Some(id) = self.routes.peer_at(route) {
-            return Ok(self.routes.handle(id));
-        }
-        let id = self.endpoint.add_peer(self.now)?;
-        Ok(self.routes.bind(route, id))
-    }
-
-    /// [`Engine::disconnect`](crate::Engine::disconnect), for the thread that drives.
-    pub fn disconnect(&mut self, peer: Peer) -> Result<(), CommandError> {
-        let id = self.routes.lookup(peer).ok_or(CommandError::UnknownPeer)?;
-        self.endpoint.remove_peer(self.now, id);
-        // While the peer still has its name and its route.
-        self.publish();
-        self.say_farewells();
-        self.routes.unbind(id);
-        Ok(())
+        let id = match self.routes.peer_at(route) {
+            Some(id) => id,
+            None => {
+                let id = self.endpoint.add_peer(self.now)?;
+                self.routes.bind(route, id);
+                id
+            }
+        };
+        self.routes.name(id);
+        Ok(self.routes.handle(id))
     }
 
     /// [`Engine::pin`](crate::Engine::pin), for the thread that drives.
@@ -116,7 +110,7 @@ impl Driver {
         let len = data.len() as u64;
         let buffer = self.buffers.add_send(peer, data, options);
         let range = BufferRange { buffer, offset: 0, len };
-        let result = match self.routes.lookup(peer) {
+        let result = match self.open_peer(peer) {
             Some(id) => self.hand_over(id, range, options),
             None => Err(SendError::UnknownPeer),
         };
@@ -196,6 +190,10 @@ impl Driver {
         match command {
             Command::Connect(address, to) => answer(&to, self.connect(address)),
             Command::Disconnect(peer, to) => answer(&to, self.disconnect(peer)),
+            Command::ClosePeer(peer, deadline, to) => self.begin_parting(peer, deadline, to),
+            Command::UpdateAddress(peer, address, to) => {
+                answer(&to, self.update_address(peer, address));
+            }
             Command::CancelRecv(context) => self.cancel_recv(context),
             Command::Cancel(peer, context) => self.cancel(peer, context),
             Command::Peek(tags, to) => answer(&to, self.peek(tags)),

@@ -16,6 +16,7 @@ mod buffers;
 mod clock;
 mod close;
 mod commands;
+mod parting;
 mod publish;
 mod receive;
 mod regions;
@@ -26,8 +27,8 @@ mod transfers;
 use std::sync::Arc;
 use std::time::Duration;
 
-use usrd_device::{Arrival, Device, DeviceError};
-use usrd_proto::{Endpoint, Instant};
+use usrd_device::{Arrival, Device, DeviceError, RouteId};
+use usrd_proto::{Endpoint, Instant, PeerId};
 
 use crate::DriverStats;
 use crate::shared::{Life, Shared};
@@ -36,6 +37,8 @@ use bounce::BouncePool;
 use buffers::Buffers;
 use clock::Clock;
 use close::Closing;
+pub(crate) use parting::Parted;
+use parting::Partings;
 use regions::Regions;
 use routes::Routes;
 
@@ -62,6 +65,11 @@ pub struct Driver {
     /// Whether completions were queued that the waiters have not been told of.
     unannounced: bool,
     closing: Option<Closing>,
+    partings: Partings,
+    /// Routes that nobody needs, unless they have come to be needed again.
+    unused_routes: Vec<RouteId>,
+    /// Peers that came by themselves, and are to be forgotten.
+    parted: Vec<PeerId>,
     stats: DriverStats,
 }
 
@@ -100,6 +108,9 @@ impl Driver {
             spin,
             unannounced: false,
             closing: None,
+            partings: Partings::default(),
+            unused_routes: Vec::new(),
+            parted: Vec::new(),
             stats: DriverStats::default(),
         }
     }
@@ -129,6 +140,9 @@ impl Driver {
             self.see_off_regions();
         }
         busy |= self.publish();
+        self.forget_strangers();
+        self.see_partings();
+        self.forget_routes();
         if self.device.poll(&mut self.arrivals)? > 0 {
             // Not before the poll, which can take long: nothing may seem to have come earlier than
             // it did, or round trips seem shorter than they are.

@@ -99,6 +99,9 @@ impl Driver {
         let peer = self.routes.handle(id);
         tracing::info!(%peer, %reason, "peer down");
         self.shared.emit(Event::PeerDown { peer, reason });
+        if reason == PeerFailure::Unconfirmed && self.routes.is_unnamed(id) {
+            self.parted.push(id);
+        }
     }
 }
 

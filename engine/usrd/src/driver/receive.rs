@@ -55,7 +55,8 @@ impl Driver {
 
     /// The peer that the sender is, if it is one.
     fn origin(&mut self, arrival: &Arrival, locator: u16) -> Option<PeerId> {
-        let route = self.device.resolve_source(arrival.source, locator).ok()?;
+        // Whoever it is costs nothing until the core has made a peer of it.
+        let route = self.device.known_source(arrival.source, locator)?;
         self.routes.peer_at(route)
     }
 
@@ -111,6 +112,7 @@ impl Driver {
         // To the very source of the datagram, not to where its sender can be reached.
         if let Ok(route) = self.device.resolve_source(arrival.source, 0) {
             self.batch.push_reply(route, reply.bytes());
+            self.leave_route(route);
         }
     }
 

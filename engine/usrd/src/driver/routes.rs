@@ -28,6 +28,8 @@ pub(super) struct Routes {
 struct Entry {
     route: Option<RouteId>,
     generation: u32,
+    /// The user has asked for it, by address.
+    named: bool,
 }
 
 impl Routes {
@@ -69,16 +71,33 @@ impl Routes {
         self.handle(id)
     }
 
-    /// Strikes a peer out. Its handle is never valid again.
-    pub(super) fn unbind(&mut self, id: PeerId) {
-        let Some(entry) = self.entries.get_mut(id.0 as usize) else {
-            return;
-        };
-        if let Some(route) = entry.route.take() {
-            entry.generation = entry.generation.wrapping_add(1);
-            self.peers[route.0 as usize] = None;
-            self.live -= 1;
-        }
+    /// Strikes a peer out. Its handle is never valid again. Returns the route that led to it.
+    pub(super) fn unbind(&mut self, id: PeerId) -> Option<RouteId> {
+        let entry = self.entries.get_mut(id.0 as usize)?;
+        let route = entry.route.take()?;
+        entry.generation = entry.generation.wrapping_add(1);
+        entry.named = false;
+        self.peers[route.0 as usize] = None;
+        self.live -= 1;
+        Some(route)
+    }
+
+    /// The user knows a peer by its address, and can count on its handle.
+    pub(super) fn name(&mut self, id: PeerId) {
+        self.entries[id.0 as usize].named = true;
+    }
+
+    /// Whether it has come by itself, and the user has not asked for it.
+    pub(super) fn is_unnamed(&self, id: PeerId) -> bool {
+        self.entries.get(id.0 as usize).is_some_and(|entry| entry.route.is_some() && !entry.named)
+    }
+
+    /// A peer is at the end of another route now. Returns the old one.
+    pub(super) fn rebind(&mut self, route: RouteId, id: PeerId) -> Option<RouteId> {
+        let old = self.entries.get(id.0 as usize)?.route?;
+        self.peers[old.0 as usize] = None;
+        self.bind(route, id);
+        Some(old)
     }
 
     /// How many peers there are.
@@ -104,7 +123,14 @@ mod tests {
         let first = routes.bind(RouteId(5), PeerId(2));
         assert_eq!(routes.peer_at(RouteId(5)), Some(PeerId(2)));
         assert_eq!(routes.lookup(first), Some(PeerId(2)));
-        routes.unbind(PeerId(2));
+        assert_eq!(routes.rebind(RouteId(7), PeerId(2)), Some(RouteId(5)));
+        assert_eq!((routes.lookup(first), routes.len()), (Some(PeerId(2)), 1));
+        assert_eq!(routes.peer_at(RouteId(5)), None);
+        routes.rebind(RouteId(5), PeerId(2));
+        assert!(routes.is_unnamed(PeerId(2)));
+        routes.name(PeerId(2));
+        assert!(!routes.is_unnamed(PeerId(2)));
+        assert_eq!(routes.unbind(PeerId(2)), Some(RouteId(5)));
         assert_eq!((routes.lookup(first), routes.peer_at(RouteId(5))), (None, None));
         let second = routes.bind(RouteId(1), PeerId(2));
         assert_ne!(first, second);

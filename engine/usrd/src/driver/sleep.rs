@@ -28,7 +28,11 @@ impl Driver {
     fn until_due(&self, timeout: Option<Duration>) -> Option<Duration> {
         let closing = self.closing.as_ref().map(Closing::due);
         let timer = self.endpoint.poll_timeout();
-        let due = [closing, timer].into_iter().flatten().min().filter(|&at| at != Instant::NEVER);
+        let due = [closing, self.partings.due(), timer]
+            .into_iter()
+            .flatten()
+            .min()
+            .filter(|&at| at != Instant::NEVER);
         let left = due.map(|at| at.since(self.clock.now()));
         // The device does not say when it is done with what it was lent.
         let leaving = self.regions.are_leaving().then_some(RECALL_EVERY);

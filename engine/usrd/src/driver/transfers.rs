@@ -19,7 +19,7 @@ impl Driver {
         let context = options.context;
         let memory = TransferMemory::None;
         let index = self.buffers.transfers.insert(PendingTransfer { peer, context, memory });
-        let Some(id) = self.routes.lookup(peer) else {
+        let Some(id) = self.open_peer(peer) else {
             if let What::Read { buffer, .. } = what {
                 self.buffers.transfers[index].memory = TransferMemory::Buffer(buffer);
             }

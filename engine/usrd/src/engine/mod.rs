@@ -19,7 +19,8 @@ pub use one_sided::CopyError;
 
 use crate::{
     Builder, CommandError, Completion, ConnectError, EngineInfo, EngineStats, Event, Peeked, Peer,
-    PeerSnapshot, PinError, RecvOptions, Rejected, SendOptions, ShutdownReport, SubmitError, Tags,
+    PeerReport, PeerSnapshot, PinError, RecvOptions, Rejected, SendOptions, ShutdownReport,
+    SubmitError, Tags, UpdateAddressError,
 };
 
 /// An endpoint that sends and receives messages, and reads and writes memory of peers.
@@ -186,6 +187,37 @@ impl Engine {
     pub fn connect(&self, address: impl Into<Address>) -> Result<Peer, ConnectError> {
         let address = address.into();
         self.ask(|answer| Command::Connect(address, answer))?
+    }
+
+    /// Gives a peer up once what is pending with it is complete, at most until `deadline` from now; and
+    /// takes nothing more for it meanwhile. What is not complete by then completes with an error, as
+    /// with [`disconnect`](Self::disconnect), and is counted in the report. The peer is told that this
+    /// side leaves.
+    ///
+    /// Waits for all that. Where this thread is the one that drives, use
+    /// [`Driver::close_peer`](crate::Driver::close_peer).
+    pub fn close_peer(&self, peer: Peer, deadline: Duration) -> Result<PeerReport, CommandError> {
+        let patience = deadline.saturating_add(COMMAND_PATIENCE);
+        self.ask_within(patience, |answer| Command::ClosePeer(peer, deadline, answer))?
+    }
+
+    /// A peer is at another address now, and is still the same one: it goes on there with all that is
+    /// pending, under the same handle. What is in flight is sent again at once.
+    ///
+    /// Only the user can know that: nothing that comes from the network changes an address, for anybody
+    /// can write one on a datagram. What the peer sends from its new address is taken in any case, once
+    /// it knows this engine's context; only answers need the change. A peer that opens from a new address
+    /// is another peer.
+    ///
+    /// Waits for the driver. Where this thread is the one that drives, use
+    /// [`Driver::update_address`](crate::Driver::update_address).
+    pub fn update_address(
+        &self,
+        peer: Peer,
+        address: impl Into<Address>,
+    ) -> Result<(), UpdateAddressError> {
+        let address = address.into();
+        self.ask(|answer| Command::UpdateAddress(peer, address, answer))?
     }
 
     /// Gives a peer up. What is pending with it completes with an error, and the handle is no longer

@@ -263,6 +263,14 @@ impl Sender {
         shared.stats.losses_by_timeout += 1;
     }
 
+    /// The peer is somewhere else: nothing that was sent has arrived there, its paths are other ones, and
+    /// its silence begins now. Rule O10.
+    pub(crate) fn start_afresh(&mut self, now: Instant, shared: &mut Shared) {
+        self.lose_everything(shared);
+        self.paths.make_all_good();
+        self.recovery.on_moved(now, PROBES_PER_RTO);
+    }
+
     fn lose_everything(&mut self, shared: &mut Shared) {
         let mut busy = self.busy;
         while let Some(id) = busy.pop_first() {

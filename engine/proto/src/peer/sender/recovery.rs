@@ -105,6 +105,19 @@ impl Recovery {
         }
     }
 
+    /// All that was in flight is to be sent again, elsewhere: `probes` packets whatever the windows say.
+    pub(super) fn on_moved(&mut self, now: Instant, probes: u8) {
+        if self.waiting_since != Instant::NEVER {
+            self.waiting_since = now;
+            self.probes = probes;
+        }
+        self.loss_at = Instant::NEVER;
+        self.rto_at = Instant::NEVER;
+        self.tail_probed = false;
+        self.tail = None;
+        self.backoff = 0;
+    }
+
     /// What left at `sent_at` has arrived.
     pub(super) fn on_delivered(&mut self, sent_at: Instant) {
         self.delivered_until = self.delivered_until.max(sent_at);
