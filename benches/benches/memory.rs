@@ -11,7 +11,7 @@ fn main() {
     println!("bytes per idle peer, at one end (goal: 1024)");
     for message_bytes in [&[64], &[64 << 10]] {
         let config = Config::default();
-        let rest_ns = 2 * config.idle_after.as_nanos() as u64;
+        let rest_ns = 3 * config.idle_after.as_nanos() as u64;
         let before = ALLOCATOR.live_bytes();
         let load = Load { peers: PEERS, in_flight: 64, message_bytes };
         let mut pair = Pair::with_config(load, &config);

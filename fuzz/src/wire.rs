@@ -35,5 +35,6 @@ pub(crate) fn encode(packet: &Packet, out: &mut [u8]) -> usize {
         Packet::Reset(reset) => reset.encode(out),
         Packet::Probe(probe) => probe.encode(out),
         Packet::Close(close) => close.encode(out),
+        Packet::Part(part) => part.encode(out),
     }
 }

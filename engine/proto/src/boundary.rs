@@ -311,6 +311,10 @@ pub enum PeerFailure {
     /// The peer has closed it, and said so.
     #[error("the peer has closed")]
     Left,
+    /// Nothing was under way with it for long, and both sides have forgotten each other. Operations
+    /// that were submitted meanwhile go on in a new context.
+    #[error("idle for long")]
+    Expired,
     /// It came by itself, and has never shown that it is where it said: a driver that has not given it
     /// to its user as a peer to keep can remove it.
     #[error("the peer has never answered")]

@@ -52,6 +52,10 @@ pub struct Config {
     pub quantum_bytes: u32,
     /// A peer with nothing under way gives its windows back after this long.
     pub idle_after: Duration,
+    /// A peer with which nothing has been under way for this long is asked to part, and both sides
+    /// forget their context; zero: never. Longer than any packet can be on its way: what comes after
+    /// that is taken for new.
+    pub expire_after: Duration,
     /// When to acknowledge.
     pub ack: AckConfig,
     /// When a packet is lost.
@@ -167,6 +171,7 @@ impl Default for Config {
             rnr_delay: Duration::from_micros(100),
             quantum_bytes: 16 << 10,
             idle_after: Duration::from_secs(1),
+            expire_after: Duration::ZERO,
             ack: AckConfig::default(),
             loss: LossConfig::default(),
             path: PathConfig::default(),
@@ -251,6 +256,9 @@ impl Config {
         if self.mtu_bytes == 0 || self.open_mtu_bytes == 0 {
             return Err(ConfigError::Zero { name: "mtu_bytes and open_mtu_bytes" });
         }
+        if !self.expire_after.is_zero() && self.expire_after < self.idle_after {
+            return Err(ConfigError::ExpireOrder);
+        }
         if self.max_half_open == 0 {
             return Err(ConfigError::Zero { name: "max_half_open" });
         }
@@ -307,6 +315,9 @@ pub enum ConfigError {
     /// See the message.
     #[error("loss.min_rto is larger than loss.max_rto")]
     RtoOrder,
+    /// See the message.
+    #[error("expire_after must be zero or at least idle_after")]
+    ExpireOrder,
     /// See the message.
     #[error("path.first_probe must be more than zero and at most path.last_probe")]
     ProbeOrder,

@@ -16,6 +16,8 @@ pub(crate) struct Times {
     pub max_rto_ns: u64,
     pub peer_dead_ns: u64,
     pub idle_after_ns: u64,
+    /// Never, if peers do not expire.
+    pub expire_after_ns: u64,
     /// How often a peer is looked at that may be idle, or gone.
     pub look_after_ns: u64,
 }
@@ -33,6 +35,10 @@ impl Times {
             max_rto_ns: nanos(config.loss.max_rto),
             peer_dead_ns,
             idle_after_ns,
+            expire_after_ns: match nanos(config.expire_after) {
+                0 => u64::MAX,
+                after_ns => after_ns,
+            },
             // A gone peer is to be asked a few times before it is given up.
             look_after_ns: idle_after_ns.min(peer_dead_ns / 4).max(1),
         }

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use common::{Net, PATIENCE, assert_same, collect, exchange, pattern, received, sent};
+use common::{Net, PATIENCE, assert_same, collect, connect, exchange, pattern, received, sent};
 use usrd::device::udp::{UdpConfig, UdpDevice};
 use usrd::{
     BytesMut, CommandError, Completion, Engine, Event, PeerFailure, SendFailure, SendOptions,
-    UpdateAddressError,
+    Service, UpdateAddressError,
 };
 
 #[test]
@@ -155,6 +155,37 @@ fn an_address_is_of_one_peer() {
     let gone = a.update_address(other, c.local_address()).unwrap_err();
     assert!(matches!(gone, UpdateAddressError::Driver(CommandError::UnknownPeer)));
     exchange(&a, &b, peer, 10, SendOptions::new(0));
+}
+
+/// Nothing is under way for long: the side that was called forgets its peer, the one that called keeps
+/// its handle, and can use it as if nothing had been.
+#[test]
+fn idle_peers_expire() {
+    for net in Net::all() {
+        let (a, b, peer) = connect(net.pair().map(|side| {
+            side.config(|config| {
+                config.idle_after = Duration::from_millis(20);
+                config.expire_after = Duration::from_millis(40);
+            })
+        }));
+        let mut handles = Vec::new();
+        for round in 0..3 {
+            exchange(&a, &b, peer, 1000, SendOptions::new(round));
+            exchange(&a, &b, peer, 1000, SendOptions::new(round).service(Service::Rd));
+            handles.extend(b.peers().unwrap());
+            let deadline = Instant::now() + PATIENCE;
+            while b.stats().unwrap().peers > 0 {
+                assert!(Instant::now() < deadline, "{net:?}: {:?}", b.stats());
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            assert_eq!(a.peers().unwrap(), [peer]);
+        }
+        let mut ends = std::iter::from_fn(|| a.poll_event());
+        let expired = Event::PeerDown { peer, reason: PeerFailure::Expired };
+        assert!(ends.any(|event| event == expired), "{net:?}");
+        b.send(handles[0], "to nobody", 9).unwrap();
+        assert!(matches!(sent(&b).result, Err(SendFailure::Refused(_))), "{net:?}");
+    }
 }
 
 /// First packets from somebody who never takes an answer: they take a place each, for a while.

@@ -49,6 +49,7 @@ impl Seen {
             }
             Packet::Probe(probe) => self.address = probe.address,
             Packet::Close(close) => self.address = close.address,
+            Packet::Part(part) => self.address = part.probe.address,
             Packet::Reset(_) => {}
         }
     }

@@ -107,6 +107,7 @@ fn describe(packet: &Packet) -> Value {
         Ok(WirePacket::Reset(_)) => ("reset", vec![]),
         Ok(WirePacket::Probe(_)) => ("probe", vec![]),
         Ok(WirePacket::Close(_)) => ("close", vec![]),
+        Ok(WirePacket::Part(_)) => ("part", vec![]),
         _ => ("other", vec![]),
     };
     data["packet_type"] = packet_type.into();

@@ -8,6 +8,7 @@ use crate::ids::{PeerId, Service};
 use crate::message::{Binding, End, InMessage, OutMessage, Piece, Wanted};
 use crate::psn::Psn;
 use crate::region::Refusal;
+use crate::shared::Shared;
 use crate::time::Instant;
 use crate::transfer::TransferFailure;
 use crate::wire::{DataView, Op};
@@ -170,11 +171,17 @@ impl Endpoint {
 
     /// The context with a peer has ended: nothing more is answered. What is being placed sees to
     /// its operation itself.
-    pub(super) fn fail_operations(&mut self, peer: PeerId, reason: PeerFailure) -> usize {
-        let operations = &self.shared.operations;
+    pub(super) fn fail_operations(
+        &mut self,
+        peer: PeerId,
+        reason: PeerFailure,
+        spared: &[u32],
+    ) -> usize {
+        let Shared { operations, messages, .. } = &self.shared;
+        let is_spared = |id: u32| spared.iter().any(|&key| messages[key as usize].id == id);
         let keys: alloc::vec::Vec<u32> = operations
             .iter()
-            .filter(|(_, it)| it.peer == peer && it.inbound().is_none())
+            .filter(|(_, it)| it.peer == peer && it.inbound().is_none() && !is_spared(it.id))
             .map(|(key, _)| key as u32)
             .collect();
         for &key in &keys {

@@ -22,6 +22,7 @@
 //! | `farewell` | a side leaves, and says so |
 //! | `newcomers` | peers that come by themselves, and how many may at a time |
 //! | `moved` | a peer is somewhere else |
+//! | `expiry` | sides that have nothing to do with each other forget each other |
 //! | `receive` | datagrams come in |
 //! | `deliver` | messages are given receives, placed, delivered |
 //! | `transmit` | datagrams go out |
@@ -43,6 +44,7 @@ mod answers;
 mod cancel;
 mod commands;
 mod deliver;
+mod expiry;
 mod farewell;
 mod grants;
 mod moved;
@@ -75,7 +77,7 @@ use crate::boundary::{BounceCopy, Event};
 use crate::config::{Config, ConfigError};
 use crate::ids::{PathId, PeerId};
 use crate::message::{InMessage, Matcher};
-use crate::peer::Peer;
+use crate::peer::{Parting, Peer};
 use crate::shared::Shared;
 use crate::stats::{EndpointStats, PathStats, PeerStats};
 use crate::time::Instant;
@@ -238,13 +240,20 @@ impl Endpoint {
         self.say_withdrawals();
         self.call_waiting(now);
         while let Some(index) = self.marked.pop() {
+            if self.peers.get(index as usize).is_some_and(|it| it.parting == Parting::Greeting) {
+                self.look_for_greeting(index);
+            }
             self.release_held(index);
             let Some(peer) = self.peers.get_mut(index as usize) else { continue };
             peer.marked = false;
             if !peer.ready && peer.sender.has_work() {
                 peer.ready = true;
                 self.ready.push_back(index);
+                if peer.parting == Parting::Asked {
+                    self.greet(index);
+                }
             }
+            let Some(peer) = self.peers.get_mut(index as usize) else { continue };
             if !peer.talking && peer.has_control(now) {
                 peer.talking = true;
                 self.talking.push_back(index);

@@ -43,6 +43,17 @@ impl Endpoint {
     /// Ends the context with a peer. Everything pending with it completes with an error; the next
     /// message opens a new one.
     pub(super) fn end_context(&mut self, now: Instant, index: u32, reason: PeerFailure) {
+        self.end_context_but(now, index, reason, &[]);
+    }
+
+    /// The same, but for messages of which nothing has left, and which are taken up again.
+    pub(super) fn end_context_but(
+        &mut self,
+        now: Instant,
+        index: u32,
+        reason: PeerFailure,
+        spared: &[u32],
+    ) {
         let Some(peer) = self.peers.get(index as usize) else {
             return;
         };
@@ -56,9 +67,9 @@ impl Endpoint {
         // What was to be taken back is gone with the context.
         let Self { shared, .. } = self;
         shared.withdrawals.retain(|&key| shared.messages[key as usize].peer != id);
-        let failed = self.fail_sends(id, reason)
+        let failed = self.fail_sends(id, reason, spared)
             + self.fail_receives(now, id, reason)
-            + self.fail_operations(id, reason);
+            + self.fail_operations(id, reason, spared);
         if was_in_use || failed > 0 {
             self.shared.events.push_back(Event::PeerDown { peer: id, reason });
         }
@@ -80,10 +91,10 @@ impl Endpoint {
         self.marked.retain(|&it| it != index);
     }
 
-    fn fail_sends(&mut self, peer: PeerId, reason: PeerFailure) -> usize {
-        let messages = &self.shared.messages;
-        let keys: alloc::vec::Vec<usize> =
-            messages.iter().filter(|(_, it)| it.peer == peer).map(|(key, _)| key).collect();
+    fn fail_sends(&mut self, peer: PeerId, reason: PeerFailure, spared: &[u32]) -> usize {
+        let messages = self.shared.messages.iter().filter(|(_, it)| it.peer == peer);
+        let failing = messages.map(|(key, _)| key).filter(|&key| !spared.contains(&(key as u32)));
+        let keys: alloc::vec::Vec<usize> = failing.collect();
         for &key in &keys {
             self.shared.fail_message(key, reason);
         }

@@ -17,7 +17,7 @@ use crate::shared::Shared;
 use crate::time::Instant;
 use crate::wire::{
     AckView, Address, Close, DataFlags, DataView, Kind, Nack, NackReason, Op, OpenInfo, OpenPacket,
-    Probe, Reset, Transmission,
+    Part, Probe, Reset, Transmission,
 };
 
 /// How an arrival ends, one way or the other.
@@ -74,6 +74,7 @@ impl Endpoint {
             Kind::Reset => self.on_reset(now, inbound, &Reset::decode(head)?),
             Kind::Probe => self.on_probe(now, inbound, &Probe::decode(head)?),
             Kind::Close => self.on_close(now, &Close::decode(head)?),
+            Kind::Part => self.on_part(now, &Part::decode(head)?, inbound.ce),
         }
     }
 
@@ -305,7 +306,10 @@ impl Endpoint {
         if !ours || !peer.sender.has_sent(reset.transmission) {
             return Err(DropReason::Unsolicited);
         }
-        self.end_context(now, origin.0, PeerFailure::Restarted);
+        match self.has_agreed_to_part(origin.0) {
+            true => self.expire(now, origin.0),
+            false => self.end_context(now, origin.0, PeerFailure::Restarted),
+        }
         Ok(Disposition::Consumed)
     }
 
@@ -359,8 +363,16 @@ impl Endpoint {
                 id
             }
         };
+        let verdict = self.peers[id.0 as usize].context.judge(open);
+        let verdict = match verdict {
+            OpenVerdict::Conflict if self.has_agreed_to_part(id.0) => {
+                self.expire(now, id.0);
+                OpenVerdict::Adopt
+            }
+            verdict => verdict,
+        };
         let peer = &mut self.peers[id.0 as usize];
-        match peer.context.judge(open) {
+        match verdict {
             OpenVerdict::Known => {}
             OpenVerdict::Adopt => {
                 peer.adopt(open, &self.shared.config);

@@ -27,6 +27,7 @@ impl Endpoint {
                 (_, Look::Unconfirmed) => {
                     self.end_context(now, index, PeerFailure::Unconfirmed);
                 }
+                (_, Look::Expired) => self.expire(now, index),
                 (TimerOutcome::Dead, _) | (_, Look::Gone) => {
                     self.end_context(now, index, PeerFailure::Unreachable);
                 }

@@ -4,6 +4,7 @@ use super::{Endpoint, MAX_MESSAGE_BYTES};
 use crate::error::TransferError;
 use crate::ids::{BufferRange, PeerId, Service};
 use crate::message::{BlockList, Operation, OutMessage, Side, TaggedSide, Wanted};
+use crate::peer::Parting;
 use crate::peer::sender::DataPacket;
 use crate::shared::Shared;
 use crate::time::Instant;
@@ -129,7 +130,8 @@ impl Endpoint {
         let message = OutMessage { side, ..message };
         let peer = &mut self.peers[index as usize];
         // Rule T3: its header has no room for the open block. And nothing overtakes what is held.
-        let hold = peer.context.must_open() || peer.sender.has_held();
+        let is_parting = peer.parting != Parting::Together;
+        let hold = peer.context.must_open() || is_parting || peer.sender.has_held();
         let submitted = peer.sender.submit_transfer(&mut self.shared, message, hold);
         peer.touch(now, &self.shared.times);
         if submitted.first_held {
@@ -140,7 +142,7 @@ impl Endpoint {
     }
 
     /// Opens a context with a message that asks for nothing, and is as reliable as any.
-    fn say_hello(&mut self, index: u32) {
+    pub(super) fn say_hello(&mut self, index: u32) {
         let peer = &mut self.peers[index as usize];
         let hello = OutMessage::new(peer.id, None, Service::Srd, Op::Hello);
         peer.sender.submit_report(&mut self.shared, hello);
@@ -152,6 +154,7 @@ impl Endpoint {
         if let Some(peer) = self.peers.get_mut(index as usize)
             && peer.sender.has_held()
             && !peer.context.must_open()
+            && peer.parting == Parting::Together
         {
             peer.sender.release_held(&self.shared);
         }

@@ -7,13 +7,13 @@ use crate::boundary::{HeaderBuffer, Transmit};
 use crate::config::Config;
 use crate::ids::{BufferRange, CompletionLevel, PathId, Service};
 use crate::message::{NO_SIDE, OutMessage};
-use crate::peer::Peer;
 use crate::peer::sender::DataPacket;
+use crate::peer::{Parting, Peer};
 use crate::psn::PathSeq;
 use crate::shared::Shared;
 use crate::time::Instant;
 use crate::wire::{
-    Ack, DATA_HEADER_BYTES, Data, DataFlags, OpenInfo, OpenPacket, Probe, Transmission,
+    Ack, DATA_HEADER_BYTES, Data, DataFlags, OpenInfo, OpenPacket, Part, Probe, Transmission,
 };
 
 impl Endpoint {
@@ -61,7 +61,11 @@ impl Endpoint {
         if let Some((path, seq)) = next_question(now, peer, shared) {
             let transmission = Transmission { path, seq: seq.wire() };
             let probe = Probe { address, transmission, timestamp: now.as_nanos() as u32 };
-            return Some(control(peer, path, probe.encode(header)));
+            let len = match peer.parting {
+                Parting::Asked => say_part(peer, probe, header),
+                Parting::Together | Parting::Greeting => probe.encode(header),
+            };
+            return Some(control(peer, path, len));
         }
         if let Some(nack) = peer.receiver.next_nack() {
             let path = peer.sender.control_path();
@@ -128,6 +132,13 @@ fn next_question(now: Instant, peer: &mut Peer, shared: &mut Shared) -> Option<(
         true => Some(peer.sender.ask_peer(&shared.config)),
         false => peer.sender.next_probe(now, peer.id, shared),
     }
+}
+
+/// Nothing is under way: this side proposes to part. Rule O11.
+#[cold]
+fn say_part(peer: &Peer, probe: Probe, header: &mut HeaderBuffer) -> usize {
+    let (next_psn, incarnation) = (peer.sender.next_wire_psn(), peer.context.local_incarnation());
+    Part { probe, next_psn, incarnation }.encode(header)
 }
 
 fn control(peer: &Peer, path: u8, header_len: usize) -> Transmit {

@@ -34,11 +34,22 @@ pub(crate) struct Peer {
     pub doubted: bool,
     /// In the list of those that something has happened to.
     pub marked: bool,
+    pub parting: Parting,
     doubted_at: Instant,
     last_active: Instant,
     last_heard: Instant,
     /// When to see whether it is idle, or gone; never while it holds no memory.
     look_at: Instant,
+}
+
+/// Whether this side has proposed to part. Rule O11.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parting {
+    Together,
+    /// It has: nothing is sent before it is known whether the peer still has the context.
+    Asked,
+    /// There is something to send, and a HELLO finds that out.
+    Greeting,
 }
 
 /// What a look at a quiet peer found.
@@ -49,6 +60,8 @@ pub(crate) enum Look {
     Gone,
     /// It has never shown that it got an answer.
     Unconfirmed,
+    /// It was asked to part, and does not answer.
+    Expired,
 }
 
 impl Peer {
@@ -71,6 +84,7 @@ impl Peer {
             open_owed: false,
             doubted: false,
             marked: false,
+            parting: Parting::Together,
             doubted_at: Instant::ZERO,
             last_active: now,
             last_heard: now,
@@ -98,6 +112,7 @@ impl Peer {
         self.receiver = Receiver::new(config);
         self.open_owed = false;
         self.doubted = false;
+        self.parting = Parting::Together;
         self.deficit = 0;
     }
 
@@ -192,9 +207,41 @@ impl Peer {
         } else if quiet_ns >= times.idle_after_ns && self.may_rest(quiet_ns, times) {
             self.sender.release_idle();
             self.receiver.release_idle();
-            self.look_at = Instant::NEVER;
+            self.look_at = match self.context.is_established() {
+                true => self.last_active.plus_nanos(times.expire_after_ns),
+                false => Instant::NEVER,
+            };
+        }
+        self.look_for_expiry(now, times)
+    }
+
+    /// With nothing under way for long, both sides may forget each other. Rule O11.
+    fn look_for_expiry(&mut self, now: Instant, times: &Times) -> Look {
+        let quiet_ns = now.nanos_since(self.last_active);
+        // It was asked since it was heard of last.
+        let is_asked = self.parting == Parting::Asked && self.last_active > self.last_heard;
+        if is_asked && quiet_ns >= times.peer_dead_ns {
+            return Look::Expired;
+        }
+        let is_due = quiet_ns >= times.expire_after_ns && self.may_part();
+        if is_asked || is_due {
+            if is_due && !is_asked {
+                self.parting = Parting::Asked;
+                self.last_active = now;
+            }
+            self.doubted = true;
+            self.look_at = now.plus_nanos((times.look_after_ns / QUESTIONS_PER_LOOK).max(1));
         }
         Look::Fine
+    }
+
+    /// Whether this side could forget its peer and nothing would be missing.
+    pub(crate) fn may_part(&self) -> bool {
+        self.context.is_established()
+            && !self.open_owed
+            && self.parting != Parting::Greeting
+            && self.sender.is_idle()
+            && self.receiver.is_idle()
     }
 
     /// Bad paths are asked for a while longer, then forgotten: traffic will find out again.

@@ -4,6 +4,7 @@
 mod cancel;
 mod congestion;
 mod context;
+mod expiry;
 mod farewell;
 mod hostile;
 mod loss;

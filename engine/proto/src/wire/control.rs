@@ -79,6 +79,18 @@ pub struct Close {
     pub incarnation: u64,
 }
 
+/// "Nothing is under way between us, and nothing has been for long: shall both forget each other?"
+/// A RESET agrees; an ACK, as for a [`Probe`], does not. Rule O11.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The question to the path, as in a PROBE.
+    pub probe: Probe,
+    /// Low 32 bits of the sender's next PSN: only who has all below can agree.
+    pub next_psn: u32,
+    /// The incarnation that asks.
+    pub incarnation: u64,
+}
+
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 struct NackFields {
@@ -121,6 +133,16 @@ struct ProbeFields {
 #[repr(C)]
 struct CloseFields {
     prefix: Prefix,
+    incarnation: U64,
+}
+
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct PartFields {
+    prefix: Prefix,
+    transmission: U32,
+    timestamp: U32,
+    next_psn: U32,
     incarnation: U64,
 }
 
@@ -264,6 +286,33 @@ impl Close {
         let fields: &CloseFields = get(head)?;
         let incarnation = fields.incarnation.get();
         Ok(Self { address: fields.prefix.address(), incarnation })
+    }
+}
+
+impl Part {
+    /// Writes the packet to the front of `out` and returns its length.
+    pub fn encode(&self, out: &mut [u8]) -> usize {
+        put(
+            out,
+            &PartFields {
+                prefix: Prefix::new(Kind::Part, 0, self.probe.address),
+                transmission: self.probe.transmission.to_wire(),
+                timestamp: self.probe.timestamp.into(),
+                next_psn: self.next_psn.into(),
+                incarnation: self.incarnation.into(),
+            },
+        )
+    }
+
+    pub(crate) fn decode(head: &[u8]) -> Result<Self, DecodeError> {
+        let fields: &PartFields = get(head)?;
+        let probe = Probe {
+            address: fields.prefix.address(),
+            transmission: Transmission::from_wire(fields.transmission),
+            timestamp: fields.timestamp.get(),
+        };
+        let (next_psn, incarnation) = (fields.next_psn.get(), fields.incarnation.get());
+        Ok(Self { probe, next_psn, incarnation })
     }
 }
 

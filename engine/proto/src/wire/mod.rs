@@ -18,7 +18,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 pub(crate) use ack::AckView;
 pub use ack::{Ack, AckBlock, AckPath, MAX_ACK_BLOCKS, MAX_ACK_PATHS};
-pub use control::{Close, Nack, NackReason, OpenPacket, Probe, Reset};
+pub use control::{Close, Nack, NackReason, OpenPacket, Part, Probe, Reset};
 pub(crate) use data::DataView;
 pub use data::{Data, DataFlags};
 pub use list::{LIST_ENTRY_BYTES, decode_list, encode_list};
@@ -72,6 +72,7 @@ pub(crate) enum Kind {
     Reset = 5,
     Probe = 6,
     Close = 7,
+    Part = 8,
 }
 
 impl Kind {
@@ -89,6 +90,7 @@ impl Kind {
             5 => Ok(Self::Reset),
             6 => Ok(Self::Probe),
             7 => Ok(Self::Close),
+            8 => Ok(Self::Part),
             kind => Err(DecodeError::Kind(kind)),
         }
     }
@@ -202,6 +204,8 @@ pub enum Packet {
     Probe(Probe),
     /// The end of a context, as its other side wants it.
     Close(Close),
+    /// Nothing is under way: shall both forget each other?
+    Part(Part),
 }
 
 impl Packet {
@@ -217,6 +221,7 @@ impl Packet {
             Kind::Reset => Reset::decode(head).map(Self::Reset),
             Kind::Probe => Probe::decode(head).map(Self::Probe),
             Kind::Close => Close::decode(head).map(Self::Close),
+            Kind::Part => Part::decode(head).map(Self::Part),
         }
     }
 }

@@ -212,6 +212,7 @@ proptest! {
                 Packet::Reset(reset) => reset.encode(out),
                 Packet::Probe(probe) => probe.encode(out),
                 Packet::Close(close) => close.encode(out),
+                Packet::Part(part) => part.encode(out),
             });
             // Decoding is of a header; a data packet's payload is not part of it.
             let len = again.len() + match packet {
@@ -228,6 +229,11 @@ proptest! {
         let bytes = bytes(|out| close.encode(out));
         prop_assert_eq!(Packet::decode(&bytes, bytes.len()), Ok(Packet::Close(close)));
         prop_assert_eq!(Packet::decode(&bytes[..15], 15), Err(DecodeError::Truncated));
+        let transmission = Transmission { path: 7, seq: context & 0xff_ffff };
+        let probe = Probe { address: close.address, transmission, timestamp: !context };
+        let part = Part { probe, next_psn: context ^ 5, incarnation };
+        let bytes = self::bytes(|out| part.encode(out));
+        prop_assert_eq!(Packet::decode(&bytes, bytes.len()), Ok(Packet::Part(part)));
     }
 
     #[test]

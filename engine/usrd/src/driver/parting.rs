@@ -159,7 +159,8 @@ impl Driver {
         self.unused_routes.push(route);
     }
 
-    /// Forgets peers that came by themselves and were never heard of again.
+    /// Forgets peers that came by themselves and were never heard of again, or had nothing to say for
+    /// long.
     pub(super) fn forget_strangers(&mut self) {
         while let Some(id) = self.parted.pop() {
             self.part(id);

@@ -99,7 +99,8 @@ impl Driver {
         let peer = self.routes.handle(id);
         tracing::info!(%peer, %reason, "peer down");
         self.shared.emit(Event::PeerDown { peer, reason });
-        if reason == PeerFailure::Unconfirmed && self.routes.is_unnamed(id) {
+        let is_over = matches!(reason, PeerFailure::Unconfirmed | PeerFailure::Expired);
+        if is_over && self.routes.is_unnamed(id) && self.buffers.pending_with(peer) == 0 {
             self.parted.push(id);
         }
     }

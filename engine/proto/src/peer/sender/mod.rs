@@ -11,6 +11,7 @@
 //! | `reports` | delivery reports and other answers, expected and owed |
 //! | `transfers` | messages of one-sided operations |
 //! | `cancel` | messages that are taken back |
+//! | `parting` | messages that wait to know whether the peer is still there |
 //! | `overdue` | packets that got no answer in time |
 //! | `suspects` | paths that are not trusted, and what they are asked |
 //! | `recovery` | what is remembered for these two: timers, what was sent again |
@@ -20,6 +21,7 @@ mod cancel;
 mod gaps;
 mod overdue;
 mod pace;
+mod parting;
 mod path_reports;
 mod recovery;
 mod refusals;

@@ -97,7 +97,7 @@ impl Sender {
     }
 
     /// Tries again what the receiver had refused. Rule M4.
-    pub(super) fn receiver_may_be_ready(&mut self) {
+    pub(crate) fn receiver_may_be_ready(&mut self) {
         self.not_ready_until = Instant::ZERO;
         while let Some(psn) = self.refused.first() {
             self.window.unlink(&mut self.refused, psn);

@@ -125,6 +125,13 @@ impl Sender {
         Submitted { id, first_held }
     }
 
+    /// Holds a message until [`release_held`](Self::release_held). Whether it is the first.
+    pub(super) fn hold(&mut self, key: u32) -> bool {
+        let held = &mut self.transfers.0.or_default().held;
+        held.push(key);
+        held.len() == 1
+    }
+
     /// The context is confirmed.
     pub(crate) fn release_held(&mut self, shared: &Shared) {
         let Some(state) = self.transfers.0.get_mut() else { return };
