@@ -44,25 +44,30 @@ impl Endpoint {
         Ok(Disposition::Reply(Reply::new(|out| reset.encode(out))))
     }
 
-    /// There is something to send to a peer that may have forgotten this side.
+    /// Something waits to know whether the peer has this side's context, or still has it.
     #[cold]
-    pub(super) fn greet(&mut self, index: u32) {
+    pub(super) fn see_to_waiting(&mut self, index: u32) {
         let peer = &mut self.peers[index as usize];
-        if peer.parting == Parting::Asked {
-            peer.parting = Parting::Greeting;
-            if peer.sender.wait_for_peer() {
-                self.say_hello(index);
+        match peer.parting {
+            Parting::Asked if peer.sender.has_work() => self.greet(index),
+            // The peer has heard the greeting, so it has the context, and keeps it.
+            Parting::Greeting if peer.sender.has_nothing_on_its_way() => {
+                peer.parting = Parting::Together;
+                peer.sender.receiver_may_be_ready();
             }
+            _ => {}
         }
+        self.release_held(index);
+        let peer = &mut self.peers[index as usize];
+        peer.waits = peer.parting != Parting::Together || peer.sender.has_held();
     }
 
-    /// The peer has heard the greeting, so it has the context, and keeps it.
-    #[cold]
-    pub(super) fn look_for_greeting(&mut self, index: u32) {
+    /// There is something to send to a peer that may have forgotten this side.
+    fn greet(&mut self, index: u32) {
         let peer = &mut self.peers[index as usize];
-        if peer.sender.has_nothing_on_its_way() {
-            peer.parting = Parting::Together;
-            peer.sender.receiver_may_be_ready();
+        peer.parting = Parting::Greeting;
+        if peer.sender.wait_for_peer() {
+            self.say_hello(index);
         }
     }
 
@@ -86,6 +91,7 @@ impl Endpoint {
         if !keys.is_empty() {
             peer.touch(now, &self.shared.times);
         }
+        peer.waits = peer.sender.has_held();
         if says_hello {
             self.say_hello(index);
         }

@@ -77,7 +77,7 @@ use crate::boundary::{BounceCopy, Event};
 use crate::config::{Config, ConfigError};
 use crate::ids::{PathId, PeerId};
 use crate::message::{InMessage, Matcher};
-use crate::peer::{Parting, Peer};
+use crate::peer::Peer;
 use crate::shared::Shared;
 use crate::stats::{EndpointStats, PathStats, PeerStats};
 use crate::time::Instant;
@@ -240,20 +240,16 @@ impl Endpoint {
         self.say_withdrawals();
         self.call_waiting(now);
         while let Some(index) = self.marked.pop() {
-            if self.peers.get(index as usize).is_some_and(|it| it.parting == Parting::Greeting) {
-                self.look_for_greeting(index);
+            let Some(mut peer) = self.peers.get_mut(index as usize) else { continue };
+            if peer.waits {
+                self.see_to_waiting(index);
+                peer = &mut self.peers[index as usize];
             }
-            self.release_held(index);
-            let Some(peer) = self.peers.get_mut(index as usize) else { continue };
             peer.marked = false;
             if !peer.ready && peer.sender.has_work() {
                 peer.ready = true;
                 self.ready.push_back(index);
-                if peer.parting == Parting::Asked {
-                    self.greet(index);
-                }
             }
-            let Some(peer) = self.peers.get_mut(index as usize) else { continue };
             if !peer.talking && peer.has_control(now) {
                 peer.talking = true;
                 self.talking.push_back(index);

@@ -132,6 +132,7 @@ impl Endpoint {
         // Rule T3: its header has no room for the open block. And nothing overtakes what is held.
         let is_parting = peer.parting != Parting::Together;
         let hold = peer.context.must_open() || is_parting || peer.sender.has_held();
+        peer.waits |= hold;
         let submitted = peer.sender.submit_transfer(&mut self.shared, message, hold);
         peer.touch(now, &self.shared.times);
         if submitted.first_held {
@@ -149,7 +150,6 @@ impl Endpoint {
     }
 
     /// Submits what was held until the peer's context was confirmed.
-    #[inline]
     pub(super) fn release_held(&mut self, index: u32) {
         if let Some(peer) = self.peers.get_mut(index as usize)
             && peer.sender.has_held()

@@ -35,6 +35,8 @@ pub(crate) struct Peer {
     /// In the list of those that something has happened to.
     pub marked: bool,
     pub parting: Parting,
+    /// Something may wait to know whether the peer has this side's context, or still has it.
+    pub waits: bool,
     doubted_at: Instant,
     last_active: Instant,
     last_heard: Instant,
@@ -85,6 +87,7 @@ impl Peer {
             doubted: false,
             marked: false,
             parting: Parting::Together,
+            waits: false,
             doubted_at: Instant::ZERO,
             last_active: now,
             last_heard: now,
@@ -113,6 +116,7 @@ impl Peer {
         self.open_owed = false;
         self.doubted = false;
         self.parting = Parting::Together;
+        self.waits = false;
         self.deficit = 0;
     }
 
@@ -227,6 +231,7 @@ impl Peer {
         if is_asked || is_due {
             if is_due && !is_asked {
                 self.parting = Parting::Asked;
+                self.waits = true;
                 self.last_active = now;
             }
             self.doubted = true;
