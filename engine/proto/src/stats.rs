@@ -51,6 +51,10 @@ pub struct EndpointStats {
     pub atomics_served: u64,
     /// Pieces of answers that came after their operation was over.
     pub stale_answers: u64,
+    /// Operations that their user has taken back, whether it was in time or not.
+    pub cancellations: u64,
+    /// Contexts that have ended because nothing was under way for long.
+    pub contexts_expired: u64,
     /// Datagrams that changed nothing, by [`DropReason::index`].
     pub drops: [u64; DropReason::COUNT],
 }

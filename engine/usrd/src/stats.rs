@@ -29,6 +29,8 @@ pub struct EngineStats {
     pub device: DeviceStats,
     /// Peers there are.
     pub peers: usize,
+    /// Of these, those that came by themselves and have not shown yet that they are where they say.
+    pub peers_half_open: usize,
     /// Regions that are registered, or revoked and still in use.
     pub regions: usize,
     /// Sends and one-sided operations the protocol has taken that are not completed.

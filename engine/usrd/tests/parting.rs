@@ -222,6 +222,7 @@ fn strangers_are_forgotten() {
         }
         assert!(Instant::now() < deadline, "{:?}", victim.stats());
     }
+    assert!(victim.stats().unwrap().peers_half_open <= 4);
     while victim.stats().unwrap().peers > 0 {
         assert!(Instant::now() < deadline, "their records are given back");
     }

@@ -22,6 +22,12 @@ impl Endpoint {
     ///
     /// Looks at every pending message.
     pub fn cancel_send(&mut self, now: Instant, token: Token) -> bool {
+        let is_taken = self.take_send_back(now, token);
+        self.shared.stats.cancellations += u64::from(is_taken);
+        is_taken
+    }
+
+    fn take_send_back(&mut self, now: Instant, token: Token) -> bool {
         let is_it =
             |it: &OutMessage| it.token == Some(token) && matches!(it.op, Op::Send | Op::Tagged);
         let Some(key) = self.find_message(is_it) else { return false };
@@ -51,6 +57,12 @@ impl Endpoint {
     ///
     /// Looks at every pending operation.
     pub fn cancel_transfer(&mut self, now: Instant, token: Token) -> bool {
+        let is_taken = self.take_transfer_back(now, token);
+        self.shared.stats.cancellations += u64::from(is_taken);
+        is_taken
+    }
+
+    fn take_transfer_back(&mut self, now: Instant, token: Token) -> bool {
         let is_write = |it: &OutMessage| it.token == Some(token) && it.op == Op::Write;
         if let Some(key) = self.find_message(is_write) {
             let is_news = self.shared.messages[key as usize].stopped.is_none();

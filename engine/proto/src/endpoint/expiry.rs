@@ -82,6 +82,7 @@ impl Endpoint {
             .collect();
         waiting.sort_unstable();
         let keys: Vec<u32> = waiting.into_iter().map(|(_, key)| key).collect();
+        self.shared.stats.contexts_expired += 1;
         self.end_context_but(now, index, PeerFailure::Expired, &keys);
         let peer = &mut self.peers[index as usize];
         let mut says_hello = false;

@@ -51,6 +51,7 @@ fn idle_sides_part_and_meet_again() {
             pair.run_for(EXPIRY * 3);
             assert_eq!(ends(&mut pair, A), [PeerFailure::Expired]);
             assert_eq!(ends(&mut pair, B), [PeerFailure::Expired]);
+            assert_eq!(pair.a.endpoint.stats().contexts_expired, 1);
             assert!(pair.trace.as_ref().unwrap().len() <= 4, "few words are lost about it");
             for seed in 5..8 {
                 pair.post(speaker.other(), 100);

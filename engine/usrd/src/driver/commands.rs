@@ -51,6 +51,7 @@ impl Driver {
             driver,
             device: self.device.stats(),
             peers: self.routes.len(),
+            peers_half_open: self.endpoint.half_open_peers(),
             regions: self.endpoint.regions(),
             sends_pending: self.endpoint.pending_sends(),
             receives_posted: self.endpoint.posted_receives(),

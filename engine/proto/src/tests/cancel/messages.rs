@@ -29,6 +29,7 @@ fn what_has_not_left_is_not_sent() {
         assert!(pair.cancel_send(A, tokens[1]));
         assert!(!pair.cancel_send(A, tokens[1]), "once");
         assert_eq!(pair.a.endpoint.pending_sends(), 3);
+        assert_eq!(pair.a.endpoint.stats().cancellations, 1);
         pair.flush(A);
         assert!(pair.endings(A).contains(&(tokens[1], NOT_SENT)));
         pair.run_until_quiet(LIMIT);
