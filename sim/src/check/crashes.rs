@@ -2,7 +2,9 @@
 //! fail; after that, nothing may.
 //!
 //! Host x learns of the crash of host y when its endpoint reports the old context with y over, while
-//! y is up again. What x reports while y is still down says nothing of y's next incarnation.
+//! y is up again. What x reports while y is still down says nothing of y's next incarnation. And y, once
+//! it is back, may take a late packet of x for the beginning of a context that x has given up: the first
+//! that ends is excused at its side, too.
 
 use std::collections::BTreeSet;
 
@@ -22,8 +24,8 @@ impl Crashes {
         self.down.insert(host);
         self.ever.insert(host);
         self.unaware.extend((0..hosts).map(|other| (other, host)));
-        // The next incarnation knows of no crash before it.
-        self.unaware.retain(|&(other, _)| other != host);
+        // Its next incarnation knows of no crash before it, but may hear late packets from before.
+        self.unaware.extend((0..hosts).map(|other| (host, other)));
     }
 
     pub(super) fn restarted(&mut self, host: u32) {
@@ -62,14 +64,15 @@ mod tests {
         let mut crashes = Crashes::default();
         assert!(!crashes.excuse(0, 1));
         crashes.crashed(1, 3);
-        assert!(crashes.excuse(0, 1) && crashes.excuse(2, 1) && !crashes.excuse(1, 0));
+        assert!(crashes.excuse(0, 1) && crashes.excuse(2, 1) && !crashes.excuse(0, 2));
         crashes.learned(0, 1);
         assert!(crashes.excuse(0, 1), "it is still down");
         crashes.restarted(1);
         crashes.learned(0, 1);
         assert!(!crashes.excuse(0, 1) && crashes.excuse(2, 1));
         assert!(crashes.have_touched(1, 2) && !crashes.have_touched(0, 2));
-        crashes.crashed(2, 3);
-        assert!(!crashes.excuse(2, 1), "a new incarnation has no context that could end");
+        assert!(crashes.excuse(1, 0), "a late packet may have fooled it");
+        crashes.learned(1, 0);
+        assert!(!crashes.excuse(1, 0), "once");
     }
 }

@@ -14,6 +14,7 @@
 //! receiver's turnaround, less the base round trip. No input can make a window leave the range from
 //! one MTU to its maximum.
 
+mod breaker;
 pub mod fixed;
 pub mod nscc;
 pub mod pacer;
@@ -21,6 +22,7 @@ pub mod swift;
 
 use core::time::Duration;
 
+pub(crate) use breaker::Breaker;
 pub use fixed::Fixed;
 pub use nscc::{Nscc, NsccParams};
 pub use pacer::Pacer;

@@ -88,6 +88,10 @@ impl Endpoint {
     ) -> Outcome {
         let index = match data.flags().has(DataFlags::OPEN) {
             true => {
+                if self.is_for_a_predecessor(inbound.origin, Answers::Tag(data.address().tag)) {
+                    self.introduce(inbound.origin);
+                    return self.turn_away(now, data.address(), data.transmission());
+                }
                 let index = self.open_with_data(now, inbound, data, accepted)?;
                 self.heard(now, index);
                 index
@@ -306,9 +310,11 @@ impl Endpoint {
         if !ours || !peer.sender.has_sent(reset.transmission) {
             return Err(DropReason::Unsolicited);
         }
-        match self.has_agreed_to_part(origin.0) {
-            true => self.expire(now, origin.0),
-            false => self.end_context(now, origin.0, PeerFailure::Restarted),
+        if self.has_agreed_to_part(origin.0) {
+            self.expire(now, origin.0);
+        } else {
+            self.end_context(now, origin.0, PeerFailure::Restarted);
+            self.introduce(Some(origin));
         }
         Ok(Disposition::Consumed)
     }
@@ -350,12 +356,11 @@ impl Endpoint {
         answers: Answers,
         accepted: &mut Option<PeerId>,
     ) -> Result<u32, DropReason> {
-        let known = origin.filter(|peer| self.peers.contains(peer.0 as usize));
-        let local = known.map(|peer| self.peers[peer.0 as usize].context.local_incarnation());
-        if !answers.may_be_for(local) {
+        if self.is_for_a_predecessor(origin, answers) {
+            self.introduce(origin);
             return Err(DropReason::StaleIncarnation);
         }
-        let id = match known {
+        let id = match origin.filter(|peer| self.peers.contains(peer.0 as usize)) {
             Some(id) => id,
             None => {
                 let id = self.admit_newcomer(now)?;
@@ -386,6 +391,22 @@ impl Endpoint {
             }
         }
         Ok(id.0)
+    }
+
+    /// The peer may take this side for a predecessor of its, which a late packet told it of: it is
+    /// told who this is. Rule O5.
+    fn introduce(&mut self, origin: Option<PeerId>) {
+        let Some(id) = origin else { return };
+        if let Some(peer) = self.peers.get_mut(id.0 as usize) {
+            peer.open_owed = true;
+            self.mark(id.0);
+        }
+    }
+
+    /// Whether a packet that opens is meant for an incarnation of this side that is no more.
+    fn is_for_a_predecessor(&self, origin: Option<PeerId>, answers: Answers) -> bool {
+        let known = origin.and_then(|peer| self.peers.get(peer.0 as usize));
+        !answers.may_be_for(known.map(|peer| peer.context.local_incarnation()))
     }
 
     /// A packet for a context that is not here: its sender is told. Rule O6.

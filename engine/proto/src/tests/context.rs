@@ -148,6 +148,51 @@ fn late_packets_of_an_ended_incarnation_are_stale() {
     assert_eq!(pair.b.drops.last(), Some(&DropReason::StaleIncarnation));
 }
 
+/// Rule O5: a late packet makes a restarted peer talk to an incarnation that is over. It is told, and
+/// what it sends from then on arrives.
+#[test]
+fn a_restarted_peer_forgets_whom_a_late_packet_made_it_know() {
+    let mut pair = Pair::plain();
+    pair.post(B, 100);
+    pair.send(A, Service::Srd, &pattern(1, 100));
+    pair.flush(A);
+    let late = pair.flights.peek().expect("a packet with OPEN").0.bytes.clone();
+    pair.run_until_quiet(LIMIT);
+    pair.restart(B, config(77));
+    pair.post(B, 100);
+    pair.deliver(B, &late, false);
+    // A hears that B has restarted, and its incarnation is over: B alone still believes in it.
+    pair.send(A, Service::Srd, &pattern(2, 100));
+    pair.run_for(Duration::from_millis(5));
+    assert_eq!(pair.a.endpoint.pending_sends(), 0);
+    pair.post(A, 100);
+    pair.send(B, Service::Srd, &pattern(3, 100));
+    pair.run_for(Duration::from_millis(5));
+    let received = pair.a.received();
+    assert_eq!(received.len(), 1, "{:?}", pair.b.events);
+    assert_eq!(received[0].bytes, pattern(3, 100));
+}
+
+/// Rule O6: so is what a side sends that nobody has ever confirmed, to a peer that has restarted since.
+#[test]
+fn who_was_never_confirmed_learns_of_a_restart_at_once() {
+    let mut pair = Pair::plain();
+    pair.post(B, 100);
+    pair.send(A, Service::Srd, &pattern(1, 100));
+    // B's answers do not get through.
+    pair.link.filter = Some(std::boxed::Box::new(|from, _| from == A));
+    pair.run_for(Duration::from_millis(1));
+    pair.link.filter = None;
+    let opened = pair.b.events.iter().any(|event| matches!(event, Event::PeerUp { .. }));
+    assert!(opened);
+    pair.restart(A, config(77));
+    pair.a.peer = None;
+    let doomed = pair.send(B, Service::Srd, &pattern(2, 100));
+    pair.run_for(Duration::from_millis(1));
+    let failure = pair.b.sent().into_iter().find(|sent| sent.0 == doomed);
+    assert_eq!(failure, Some((doomed, false)));
+}
+
 #[test]
 fn removing_a_peer_fails_what_is_pending() {
     let mut pair = Pair::plain();

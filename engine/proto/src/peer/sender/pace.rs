@@ -5,7 +5,7 @@
 
 use alloc::boxed::Box;
 
-use crate::cc::{AckSample, Controller, Pacer};
+use crate::cc::{AckSample, Breaker, Controller, Pacer};
 use crate::config::Config;
 use crate::time::Instant;
 
@@ -17,6 +17,7 @@ pub(super) struct Pace(Option<Box<State>>);
 struct State {
     controller: Controller,
     pacer: Pacer,
+    breaker: Breaker,
     /// The controller's window, as it was left.
     cwnd_bytes: u64,
     /// Bytes per second; zero: not paced.
@@ -31,8 +32,13 @@ impl State {
             cwnd_bytes: controller.cwnd_bytes(),
             controller,
             pacer: Pacer::new(config.pacing_burst_bytes),
+            breaker: Breaker::default(),
             rate: 0,
         }
+    }
+
+    fn set_cwnd(&mut self) {
+        self.cwnd_bytes = self.breaker.limit(self.controller.cwnd_bytes());
     }
 }
 
@@ -71,9 +77,12 @@ impl Pace {
     pub(super) fn on_ack(&mut self, now: Instant, sample: &AckSample, config: &Config) {
         let state = self.state(config);
         state.controller.on_ack(now, sample);
+        if sample.acked_bytes > 0 {
+            state.breaker.on_progress();
+        }
         // Rule C2: a window per round trip, and so much faster that the window is what limits.
         let gain = u64::from(config.pacing_gain_percent);
-        state.cwnd_bytes = state.controller.cwnd_bytes();
+        state.set_cwnd();
         // In kilobytes per second first, so that 64 bits hold the product.
         let per_rtt = state.cwnd_bytes.min(MOST_PACED_BYTES) * gain.min(MOST_GAIN) / 100;
         state.rate = (per_rtt * 1_000_000 / sample.srtt_ns.max(1)).saturating_mul(1_000);
@@ -82,19 +91,20 @@ impl Pace {
     pub(super) fn on_loss(&mut self, now: Instant, lost: u64, in_flight: u64, config: &Config) {
         let state = self.state(config);
         state.controller.on_loss(now, lost, in_flight);
-        state.cwnd_bytes = state.controller.cwnd_bytes();
+        state.set_cwnd();
     }
 
     pub(super) fn on_timeout(&mut self, now: Instant, config: &Config) {
         let state = self.state(config);
         state.controller.on_timeout(now);
-        state.cwnd_bytes = state.controller.cwnd_bytes();
+        state.set_cwnd();
     }
 
     pub(super) fn on_nack(&mut self, now: Instant, bytes: u64, config: &Config) {
         let state = self.state(config);
         state.controller.on_nack(now, bytes);
-        state.cwnd_bytes = state.controller.cwnd_bytes();
+        state.breaker.on_trimmed(bytes, state.controller.cwnd_bytes());
+        state.set_cwnd();
     }
 
     pub(super) fn release_idle(&mut self) {
