@@ -10,6 +10,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+use super::prefetch::prefetch;
 use super::routes::{Routes, SocketName};
 use super::train::Train;
 use crate::Outgoing;
@@ -55,9 +56,15 @@ pub(super) fn send(
 
 /// Header and payload of each datagram, in order. An empty payload stays as an empty piece.
 fn fill_pieces(pieces: &mut [MaybeUninit<libc::iovec>], datagrams: &[Outgoing<'_>]) {
+    let mut expected = std::ptr::null();
     for (pair, datagram) in pieces.chunks_exact_mut(2).zip(datagrams) {
         pair[0].write(piece(datagram.header));
         pair[1].write(piece(datagram.payload));
+        let payload = datagram.payload.as_ptr_range();
+        if payload.start != expected {
+            prefetch(datagram.payload);
+        }
+        expected = payload.end;
     }
 }
 

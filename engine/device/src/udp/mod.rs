@@ -15,6 +15,7 @@
 
 mod config;
 mod gso;
+mod prefetch;
 mod receive;
 mod routes;
 mod single;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use usrd::{Access, Block, BytesMut, Region, RemoteRegion, TransferOptions};
 
 use super::layout::Layout;
+use super::page_aligned;
 use super::report::{Rounds, Row};
 use crate::args::OpArg;
 use crate::failure::Failure;
@@ -70,7 +71,7 @@ impl Client {
         let Kind::Memory { block } = trial.kind else {
             unreachable!("measured elsewhere");
         };
-        let local = self.session.end.register(BytesMut::zeroed(trial.size), Access::LOCAL)?;
+        let local = self.session.end.register(page_aligned(trial.size), Access::LOCAL)?;
         self.session.say(&Control::Begin(trial.clone()))?;
         let handle = self.hear(|control| match control {
             Control::Memory { handle } => Some(handle),

@@ -23,6 +23,8 @@ mod server;
 
 pub(crate) use server::serve;
 
+use usrd::BytesMut;
+
 use super::client::Extent;
 use super::control::{Kind, Level, Trial, VERSION};
 use super::measure::Clients;
@@ -98,6 +100,14 @@ fn trial(args: &PerfArgs, size: usize, number: u64) -> Trial {
     }
 }
 
+/// Memory that begins with a page, as that of caches does: blocks of a page then lie in one.
+fn page_aligned(len: usize) -> BytesMut {
+    let mut memory = BytesMut::zeroed(len + PAGE_BYTES);
+    let mut aligned = memory.split_off(memory.as_ptr().align_offset(PAGE_BYTES));
+    aligned.truncate(len);
+    aligned
+}
+
 impl OpArg {
     fn is_vectored(self) -> bool {
         matches!(self, Self::Vwrite | Self::Vread)
@@ -106,3 +116,4 @@ impl OpArg {
 
 /// A good part of a cache of keys and values.
 const DEFAULT_SIZE: usize = 64 << 20;
+const PAGE_BYTES: usize = 4096;

@@ -2,9 +2,10 @@
 
 use std::sync::atomic::AtomicBool;
 
-use usrd::{Access, BytesMut, Region};
+use usrd::{Access, Region};
 
 use super::layout::Layout;
+use super::page_aligned;
 use crate::failure::Failure;
 use crate::perf::control::{Control, Outcome, Trial};
 use crate::perf::pattern::Pattern;
@@ -19,7 +20,7 @@ pub(crate) fn serve(
     stop: &AtomicBool,
 ) -> Result<Outcome, Failure> {
     let before = session.end.counters()?;
-    let region = session.end.register(BytesMut::zeroed(trial.size), Access::ALL)?;
+    let region = session.end.register(page_aligned(trial.size), Access::ALL)?;
     let result = serve_region(session, trial, region, stop);
     // However it went. Nobody waits for the memory.
     session.end.engine().deregister(region, 0).map_err(Failure::run)?;
