@@ -89,7 +89,6 @@ impl Endpoint {
         let index = match data.flags().has(DataFlags::OPEN) {
             true => {
                 if self.is_for_a_predecessor(inbound.origin, Answers::Tag(data.address().tag)) {
-                    self.introduce(inbound.origin);
                     return self.turn_away(now, data.address(), data.transmission());
                 }
                 let index = self.open_with_data(now, inbound, data, accepted)?;
@@ -310,11 +309,9 @@ impl Endpoint {
         if !ours || !peer.sender.has_sent(reset.transmission) {
             return Err(DropReason::Unsolicited);
         }
-        if self.has_agreed_to_part(origin.0) {
-            self.expire(now, origin.0);
-        } else {
-            self.end_context(now, origin.0, PeerFailure::Restarted);
-            self.introduce(Some(origin));
+        match self.has_agreed_to_part(origin.0) {
+            true => self.expire(now, origin.0),
+            false => self.end_context(now, origin.0, PeerFailure::Restarted),
         }
         Ok(Disposition::Consumed)
     }
@@ -357,7 +354,6 @@ impl Endpoint {
         accepted: &mut Option<PeerId>,
     ) -> Result<u32, DropReason> {
         if self.is_for_a_predecessor(origin, answers) {
-            self.introduce(origin);
             return Err(DropReason::StaleIncarnation);
         }
         let id = match origin.filter(|peer| self.peers.contains(peer.0 as usize)) {
@@ -391,16 +387,6 @@ impl Endpoint {
             }
         }
         Ok(id.0)
-    }
-
-    /// The peer may take this side for a predecessor of its, which a late packet told it of: it is
-    /// told who this is. Rule O5.
-    fn introduce(&mut self, origin: Option<PeerId>) {
-        let Some(id) = origin else { return };
-        if let Some(peer) = self.peers.get_mut(id.0 as usize) {
-            peer.open_owed = true;
-            self.mark(id.0);
-        }
     }
 
     /// Whether a packet that opens is meant for an incarnation of this side that is no more.
