@@ -11,15 +11,21 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use usrd_benches::{Load, Pair, callgrind};
+use usrd_proto::Config;
 
-/// What is measured: name, peers, messages under way, message size. With 1,000 peers, first a few
-/// of them at a time, as applications do it; then all of them at once.
-const LOADS: [(&str, u32, u32, &[u64]); 5] = [
-    ("1 peer, 1 MiB messages", 1, 64, &[1 << 20]),
-    ("1 peer, 4 KiB messages", 1, 256, &[4 << 10]),
-    ("1000 peers, 64 KiB messages, 64 at a time", 1000, 64, &[64 << 10]),
-    ("1000 peers, 4 KiB messages, 256 at a time", 1000, 256, &[4 << 10]),
-    ("1000 peers, 64 KiB messages, all at a time", 1000, 1000, &[64 << 10]),
+/// What is measured: name, peers, those of them that are busy, messages under way, message size.
+/// With many peers, first a few of them at a time, as applications do it; then all of them at once;
+/// then one beside idle ones.
+const LOADS: [(&str, u32, u32, u32, &[u64]); 9] = [
+    ("1 peer, 1 MiB messages", 1, 1, 64, &[1 << 20]),
+    ("1 peer, 4 KiB messages", 1, 1, 256, &[4 << 10]),
+    ("1 peer, 4 KiB messages, 1 at a time", 1, 1, 1, &[4 << 10]),
+    ("1000 peers, 64 KiB messages, 64 at a time", 1000, 1000, 64, &[64 << 10]),
+    ("1000 peers, 4 KiB messages, 256 at a time", 1000, 1000, 256, &[4 << 10]),
+    ("1000 peers, 64 KiB messages, all at a time", 1000, 1000, 1000, &[64 << 10]),
+    ("10000 peers, 4 KiB messages, 256 at a time", 10_000, 10_000, 256, &[4 << 10]),
+    ("10000 peers, 64 KiB messages, all at a time", 10_000, 10_000, 10_000, &[64 << 10]),
+    ("1 peer beside 9999, 4 KiB messages", 10_000, 1, 256, &[4 << 10]),
 ];
 /// Every peer has by then been sent to several times.
 const WARM_UP_PACKETS: u64 = 100_000;
@@ -48,8 +54,13 @@ fn main() -> ExitCode {
 
 /// What is profiled.
 fn run(load: usize, packets: u64) {
-    let (_, peers, in_flight, message_bytes) = LOADS[load];
+    let (_, peers, busy, in_flight, message_bytes) = LOADS[load];
     let mut pair = Pair::new(Load { peers, in_flight, message_bytes });
+    if busy < peers {
+        pair.greet_every_peer();
+        pair.come_to_rest(3 * Config::default().idle_after.as_nanos() as u64);
+        pair.narrow_to(busy);
+    }
     pair.start();
     pair.run_packets(packets);
     assert_eq!(pair.failed(), 0);

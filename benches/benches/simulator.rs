@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use usrd_benches::callgrind;
+use usrd_benches::{callgrind, processor_time};
 use usrd_sim::{Scenario, Simulation, Status};
 
 /// What is measured, with its goal in million packet-hops per second.
@@ -155,14 +155,6 @@ fn median(runs: &[Run], figure: impl Fn(&Run) -> f64) -> f64 {
 
 fn least(runs: &[Run], figure: impl Fn(&Run) -> f64) -> f64 {
     runs.iter().map(figure).fold(f64::INFINITY, f64::min)
-}
-
-/// What this thread, the only one, has used so far.
-fn processor_time() -> Result<Duration, String> {
-    let file = "/proc/self/schedstat";
-    let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
-    let first = text.split_whitespace().next().and_then(|nanos| nanos.parse().ok());
-    first.map(Duration::from_nanos).ok_or_else(|| format!("{file} says {text:?}"))
 }
 
 /// The most memory that this process ever held.

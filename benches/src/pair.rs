@@ -1,5 +1,7 @@
 //! Two endpoints and what lies between them, in virtual time.
 
+use std::collections::VecDeque;
+
 use usrd_proto::{Config, EndpointStats, Instant, PeerId};
 
 use crate::end::End;
@@ -27,10 +29,11 @@ pub struct Pair {
     back: Link,
     now: Instant,
     next_size: usize,
-    next_peer: u32,
-    /// Messages under way, and how many of them to each peer.
+    /// Messages under way.
     in_flight: u32,
-    in_flight_to: Vec<u32>,
+    /// Who is sent to next: a peer is in it once for each message that it has not under way, but may
+    /// have. So no peer falls behind.
+    turns: VecDeque<u32>,
 }
 
 impl Pair {
@@ -51,9 +54,8 @@ impl Pair {
             back: Link::new(),
             now,
             next_size: 0,
-            next_peer: 0,
             in_flight: 0,
-            in_flight_to: vec![0; load.peers as usize],
+            turns: turns(load),
         };
         for _ in 0..2 * load.in_flight {
             pair.receiver.post(now, pair.longest());
@@ -76,6 +78,13 @@ impl Pair {
             self.turn();
             self.start();
         }
+    }
+
+    /// From now on, messages go to the first `peers` only, and the others fall idle.
+    pub fn narrow_to(&mut self, peers: u32) {
+        assert_eq!(self.in_flight, 0, "to be called at rest");
+        self.load.peers = peers;
+        self.turns = turns(self.load);
     }
 
     /// Sends one message to every peer, a number of them at a time, and waits for all of them.
@@ -103,6 +112,8 @@ impl Pair {
         }
         self.now = end;
         self.turn();
+        // That turn looked for what comes next, which may be nothing.
+        self.now = end.plus_nanos(TURN_NS);
         self.there.release();
         self.back.release();
     }
@@ -132,18 +143,12 @@ impl Pair {
         self.now
     }
 
-    /// Submits a message to the next peer in turn that has not its share under way already: no
-    /// peer falls behind.
+    /// Submits a message to the next peer in turn.
     fn send(&mut self) {
-        let share = self.load.in_flight.div_ceil(self.load.peers);
-        while self.in_flight_to[self.next_peer as usize] >= share {
-            self.next_peer = (self.next_peer + 1) % self.load.peers;
-        }
+        let peer = self.turns.pop_front().expect("as many turns as messages under way");
         let sizes = self.load.message_bytes;
-        self.sender.send(self.now, PeerId(self.next_peer), sizes[self.next_size]);
-        self.in_flight_to[self.next_peer as usize] += 1;
+        self.sender.send(self.now, PeerId(peer), sizes[self.next_size]);
         self.in_flight += 1;
-        self.next_peer = (self.next_peer + 1) % self.load.peers;
         self.next_size = (self.next_size + 1) % sizes.len();
     }
 
@@ -154,7 +159,7 @@ impl Pair {
         self.sender.take_events(now, len);
         while let Some(peer) = self.sender.completed.pop() {
             self.in_flight -= 1;
-            self.in_flight_to[peer.0 as usize] -= 1;
+            self.turns.push_back(peer.0);
         }
         self.receiver.take_in(now, &mut self.there);
         self.receiver.put_out(now, &mut self.back);
@@ -170,6 +175,12 @@ impl Pair {
     fn longest(&self) -> u64 {
         self.load.message_bytes.iter().copied().max().unwrap_or(0)
     }
+}
+
+/// The same number of turns for each peer, at least as many as messages are to be under way.
+fn turns(load: Load) -> VecDeque<u32> {
+    let each = load.in_flight.div_ceil(load.peers);
+    (0..each).flat_map(|_| 0..load.peers).collect()
 }
 
 /// How long a turn of a busy polling driver takes at the least: it finds about three full packets
