@@ -27,6 +27,17 @@ heal() {
     done
 }
 
+# Makes a rail of that number out of its NIC, which is there, or soon will be.
+add_rail() {
+    local rail=$1 patience=100
+    until [ -e "/sys/class/net/eth$rail" ] || ! ((patience -= 1)); do
+        sleep 0.1
+    done
+    ip link set "eth$rail" mtu "$LAB_MTU" up
+    ip address add "10.0.$rail.$LAB_HOST/24" dev "eth$rail"
+    rdma link add "rxe$rail" type rxe netdev "eth$rail"
+}
+
 # The rails, as usrd takes them.
 rails() {
     seq -s, -f 'rxe%g' 0 $((LAB_RAILS - 1))

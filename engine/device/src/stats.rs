@@ -18,4 +18,12 @@ pub struct DeviceStats {
     pub unroutable: u64,
     /// Datagrams that wait, now, until it is known where their destination is.
     pub held: u64,
+    /// Times that a queue pair failed, and lost what it was sending.
+    pub queue_pairs_failed: u64,
+    /// Times that one was made anew.
+    pub queue_pairs_rebuilt: u64,
+    /// Rails that have failed for good.
+    pub rails_failed: u64,
+    /// Rails whose port is down, now.
+    pub ports_down: u64,
 }

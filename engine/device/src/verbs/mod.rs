@@ -17,8 +17,9 @@
 //!
 //! # What goes wrong
 //! A queue pair that fails loses what it was sending, as datagrams may be lost, and is reset under the
-//! same number; while it cannot be, its paths lead nowhere, which the protocol above notices. A
-//! device that fails takes its rail with it. When the last rail has failed, so does the device.
+//! same number, see `sender`; meanwhile its paths lead nowhere, which the protocol above notices. A
+//! device that fails or is removed takes its rail with it. When the last rail has failed, so does the
+//! device: calls then end in an error. [`DeviceStats`] counts all of it.
 //!
 //! Not for EFA: its NICs have no shared receive queues.
 
@@ -27,19 +28,22 @@ mod config;
 mod errands;
 mod gid;
 mod greeting;
+mod health;
 mod info;
+mod open;
 mod ports;
 mod probe;
 mod rail;
 mod receive;
 mod registry;
 mod routes;
+mod sender;
 mod sys;
+#[cfg(test)]
+mod tests;
 mod transmit;
 
-use std::hash::{BuildHasher, RandomState};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -52,15 +56,14 @@ pub use info::{PortInfo, ports};
 use crate::bundle::Planner;
 use crate::readiness::{self, Interest};
 use crate::{
-    Address, Arrival, Capabilities, Device, DeviceError, DeviceKind, DeviceStats, Lendable, Link,
-    Loan, Outgoing, RouteId, SourceId, Waker,
+    Address, Arrival, Capabilities, Device, DeviceError, DeviceStats, Lendable, Loan, Outgoing,
+    RouteId, SourceId, Waker,
 };
-use ports::{LocalPort, Ports};
 use rail::Rail;
 use receive::Stranger;
 use registry::Registry;
 use routes::{Hop, Routes};
-use sys::{AddressHandle, Context, Domain, Done, Port, Region};
+use sys::{Done, Region};
 
 /// A device of unreliable-datagram queue pairs.
 #[derive(Debug)]
@@ -89,7 +92,7 @@ pub struct VerbsDevice {
     full: Option<Hop>,
     polls: u32,
     waker: Waker,
-    /// What a wait waits for: of each rail, the channel and the context; then the waker.
+    /// What a wait waits for; the waker comes last.
     interests: Vec<Interest>,
 }
 
@@ -107,47 +110,6 @@ impl ForeignMemory {
 }
 
 impl VerbsDevice {
-    /// Opens the ports and makes the queue pairs.
-    pub fn open(config: &VerbsConfig) -> Result<Self, DeviceError> {
-        config.validate()?;
-        let qkey = random_qkey();
-        let ports = config.rails.iter().map(open_port).collect::<Result<Vec<_>, _>>()?;
-        // What all rails carry.
-        let datagram_bytes = ports.iter().map(|(_, port)| port.mtu_bytes).min().unwrap_or(0);
-        let rails = (config.rails.iter().zip(ports))
-            .map(|(rail, port)| Rail::open(config, rail, port, qkey, datagram_bytes))
-            .collect::<Result<Vec<_>, _>>()?;
-        let domains: Vec<_> = rails.iter().map(|rail| rail.domain.clone()).collect();
-        let waker = Waker::new()?;
-        let ports = ways(config, &rails, domains.clone(), qkey, waker.clone())?;
-        let queue_pairs = rails.iter().map(|rail| rail.senders.len()).collect();
-        let mut device = Self {
-            routes: Routes::new(queue_pairs, config.paths, ports),
-            registry: Registry::new(domains, config.register_bytes),
-            capabilities: capabilities(config, &rails, datagram_bytes),
-            address: EndpointAddress {
-                qkey,
-                bundles: config.bundles,
-                rails: rails.iter().map(Rail::address).collect(),
-            },
-            bundles: config.bundles,
-            planner: Planner::new(datagram_bytes),
-            stats: DeviceStats::default(),
-            qkey,
-            strangers: Vec::new(),
-            pieces: Vec::new(),
-            ready: Vec::new(),
-            received: Vec::with_capacity(rail::POLL_BATCH),
-            full: None,
-            polls: 0,
-            interests: interests(&rails, &waker),
-            waker,
-            rails,
-        };
-        device.capabilities.ecn = device.shows_marks();
-        Ok(device)
-    }
-
     /// This endpoint, as others need to know it.
     pub const fn endpoint_address(&self) -> &EndpointAddress {
         &self.address
@@ -182,19 +144,9 @@ impl VerbsDevice {
     }
 
     /// Whether a datagram can be taken that begins this way.
-    fn has_room(&self, hop: Hop) -> bool {
-        self.rails[hop.rail].senders[hop.sender].queue_pair.room() > 0
-    }
-
-    /// Now and then: what devices report, and memory that nobody has any more.
-    fn look_around(&mut self) -> Result<(), DeviceError> {
-        self.rails.iter_mut().for_each(Rail::collect_events);
-        self.registry.sweep();
-        if self.rails.iter().all(|rail| rail.dead) {
-            let source = std::io::Error::other("every rail has failed; the log says why");
-            return Err(DeviceError::Io { operation: "using the RDMA device", source });
-        }
-        Ok(())
+    fn has_room(&mut self, hop: Hop) -> bool {
+        // Where a path leads nowhere, there is room for everything.
+        self.rails[hop.rail].sender(hop.sender).is_none_or(|sender| sender.queue_pair.room() > 0)
     }
 }
 
@@ -260,7 +212,10 @@ impl Device for VerbsDevice {
         if !self.ready.is_empty() || self.full.is_some_and(|hop| self.has_room(hop)) {
             return Ok(());
         }
-        let timeout = [timeout, self.registry.sweep_after()].into_iter().flatten().min();
+        let timeout = [timeout, self.look_again_after()].into_iter().flatten().min();
+        if !self.watch_rails() {
+            return Ok(());
+        }
         readiness::wait(&mut self.interests, timeout).map_err(DeviceError::io("waiting"))?;
         if self.interests.last().is_some_and(Interest::is_readable) {
             self.waker.clear();
@@ -286,8 +241,8 @@ impl Device for VerbsDevice {
 
     fn take_back(&mut self, loan: Loan) -> bool {
         self.collect_sent();
-        // One that has failed does not tell what it is done with.
-        self.rails.iter_mut().filter(|rail| rail.dead).for_each(Rail::abandon);
+        // One that has failed does not tell what it is done with, before it is made anew.
+        self.rails.iter_mut().for_each(Rail::mend);
         self.registry.take_back(loan)
     }
 
@@ -302,57 +257,8 @@ impl Device for VerbsDevice {
     }
 
     fn stats(&self) -> DeviceStats {
-        DeviceStats { held: self.routes.ports.held() as u64, ..self.stats }
+        self.counted()
     }
-}
-
-/// Remote ports, the ways to which are address handles.
-fn ways(
-    config: &VerbsConfig,
-    rails: &[Rail],
-    domains: Vec<Arc<Domain>>,
-    salt: u32,
-    waker: Waker,
-) -> Result<Ports<AddressHandle>, DeviceError> {
-    let local = |rail: &Rail| LocalPort { port: rail.port.number, gid_index: rail.gid.index };
-    let local = rails.iter().map(local).collect();
-    let make = move |rail: usize, way: &sys::Way| AddressHandle::new(&domains[rail], way);
-    Ports::new(local, config.dscp << 2, salt, make, waker)
-}
-
-fn open_port(rail: &RailConfig) -> Result<(Arc<Context>, Port), DeviceError> {
-    let context = Arc::new(Context::open(&rail.device)?);
-    let port = context.port(rail.port)?;
-    Ok((context, port))
-}
-
-fn capabilities(config: &VerbsConfig, rails: &[Rail], datagram_bytes: usize) -> Capabilities {
-    Capabilities {
-        kind: DeviceKind::Verbs,
-        max_datagram_bytes: datagram_bytes,
-        paths: config.paths,
-        ecn: false,
-        transmit_offload: None,
-        bundles: config.bundles,
-        receive_offload: false,
-        receive_capacity_bytes: rails.iter().map(Rail::slots).sum::<usize>() * datagram_bytes,
-        locator: 0,
-        link: Some(Link {
-            bps: rails.iter().map(|rail| rail.port.link_bps).sum(),
-            is_software: rails.iter().any(|rail| rail.context.is_software()),
-        }),
-    }
-}
-
-fn interests(rails: &[Rail], waker: &Waker) -> Vec<Interest> {
-    let devices = rails.iter().flat_map(|rail| [rail.channel.as_fd(), rail.context.as_fd()]);
-    devices.chain([waker.as_fd()]).map(Interest::readable).collect()
-}
-
-/// Of the operating system's randomness, by way of the one that hash maps are seeded with.
-fn random_qkey() -> u32 {
-    let random = RandomState::new().hash_one(std::process::id()) as u32;
-    (random & !address::CONTROLLED).max(1)
 }
 
 /// Seldom enough to cost nothing, and often enough that a failure is noticed within a millisecond.

@@ -32,9 +32,12 @@ fn shows_marks(rail: &mut Rail, qkey: u32) -> bool {
     let Ok(handle) = AddressHandle::new(&rail.domain, &way) else {
         return false;
     };
-    let queue_pair = rail.senders[0].queue_pair.number();
+    let Some(sender) = rail.sender(0) else {
+        return false;
+    };
+    let queue_pair = sender.queue_pair.number();
     let label = Label { to: &handle, queue_pair, qkey, immediate: qkey | OWN };
-    greet(&mut rail.senders[0], label, &Greeting::Probe.to_bytes());
+    greet(sender, label, &Greeting::Probe.to_bytes());
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
         if let Some(marked) = probe_arrived(rail) {

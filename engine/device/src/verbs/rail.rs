@@ -1,11 +1,14 @@
 //! A rail: one port of one device, and everything that was made there.
 
+use std::collections::VecDeque;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::address::RailAddress;
 use super::config::{RailConfig, VerbsConfig};
 use super::gid::{self, GidEntry, GidKind};
+use super::sender::{REST, Sender};
 use super::sys::{
     AsyncEvent, Channel, CompletionQueue, Context, Domain, Done, Port, QueuePair, QueuePairSetup,
     ReceiveQueue, Shape, WorkCompletion,
@@ -15,7 +18,7 @@ use crate::DeviceError;
 /// One port in use.
 #[derive(Debug)]
 pub(super) struct Rail {
-    // Queue pairs first: they are dropped before what they use.
+    // Queue pairs first: they are dropped before what they use. None once the rail has failed.
     pub(super) senders: Vec<Sender>,
     receives: ReceiveQueue,
     send_queue: Arc<CompletionQueue>,
@@ -25,6 +28,8 @@ pub(super) struct Rail {
     pub(super) context: Arc<Context>,
     pub(super) port: Port,
     pub(super) gid: GidEntry,
+    /// What arrived while a queue pair was made anew.
+    early: VecDeque<Done>,
     /// Slots to give back to the NIC, in batches.
     to_post: Vec<u32>,
     /// Slots that somebody reads.
@@ -34,16 +39,9 @@ pub(super) struct Rail {
     readers: Box<[u16]>,
     /// It has failed, and does not come back.
     pub(super) dead: bool,
+    /// Failures and rebuilds of queue pairs that are gone.
+    past: [u64; 2],
     room: Box<[WorkCompletion; POLL_BATCH]>,
-}
-
-/// A queue pair, and how it is doing.
-#[derive(Debug)]
-pub(super) struct Sender {
-    pub(super) queue_pair: QueuePair,
-    /// When it failed, if it did: it is made anew when that is long enough ago.
-    failed: Option<Instant>,
-    rebuilt: Option<Instant>,
 }
 
 impl Rail {
@@ -69,8 +67,7 @@ impl Rail {
         let setup =
             QueuePairSetup { port: rail.port, qkey, depth: config.send_depth, datagram_bytes };
         let sender = |_| {
-            QueuePair::new(&domain, &send_queue, &receive_queue, &receives, setup)
-                .map(|queue_pair| Sender { queue_pair, failed: None, rebuilt: None })
+            QueuePair::new(&domain, &send_queue, &receive_queue, &receives, setup).map(Sender::new)
         };
         let senders = (0..config.queue_pairs).map(sender).collect::<Result<_, _>>()?;
         let room = Box::new([WorkCompletion::empty(); POLL_BATCH]);
@@ -85,11 +82,13 @@ impl Rail {
             context,
             port,
             gid,
+            early: VecDeque::new(),
             to_post,
             held,
             slots,
             readers: vec![0; slots].into(),
             dead,
+            past: [0; 2],
             room,
         })
     }
@@ -106,12 +105,17 @@ impl Rail {
         self.slots
     }
 
+    /// A queue pair that what is sent now can go through.
+    pub(super) fn sender(&mut self, index: usize) -> Option<&mut Sender> {
+        self.senders.get_mut(index).filter(|sender| sender.is_well())
+    }
+
     /// Takes note of what the NIC has sent.
     pub(super) fn collect_sent(&mut self) {
-        loop {
+        while !self.dead {
             let done = match self.send_queue.poll(&mut self.room[..]) {
                 Ok(done) => done,
-                Err(error) => return self.fail(&error),
+                Err(error) => return self.fail(error),
             };
             for done in done.iter().map(WorkCompletion::read) {
                 if let Some(sender) = find_sender(&mut self.senders, done.queue_pair) {
@@ -129,24 +133,42 @@ impl Rail {
     pub(super) fn collect_received(&mut self, received: &mut Vec<Done>) {
         // The other half stays with the NIC: what it has no slot for is lost.
         let room = (self.slots / 2).saturating_sub(self.held).min(POLL_BATCH);
-        if room == 0 {
-            return;
+        if self.early.is_empty() {
+            self.poll_received(room);
         }
-        match self.receive_queue.poll(&mut self.room[..room]) {
-            Ok(done) => {
-                for done in done.iter().map(WorkCompletion::read) {
-                    self.receives.completed(done.id as u32);
-                    if done.status == 0 && done.bytes >= gid_bytes() {
-                        self.held += 1;
-                        self.readers[done.id as usize] = 1;
-                        received.push(done);
-                    } else {
-                        self.to_post.push(done.id as u32);
-                    }
-                }
+        for done in self.early.drain(..room.min(self.early.len())) {
+            self.held += 1;
+            self.readers[done.id as usize] = 1;
+            received.push(done);
+        }
+    }
+
+    /// Takes up to `most` completions of receives off the NIC, and returns how many.
+    fn poll_received(&mut self, most: usize) -> usize {
+        if most == 0 || self.dead {
+            return 0;
+        }
+        let done = match self.receive_queue.poll(&mut self.room[..most]) {
+            Ok(done) => done,
+            Err(error) => {
+                self.fail(error);
+                return 0;
             }
-            Err(error) => self.fail(&error),
+        };
+        for done in done.iter().map(WorkCompletion::read) {
+            self.receives.completed(done.id as u32);
+            if done.status == 0 && done.bytes >= gid_bytes() {
+                self.early.push_back(done);
+                continue;
+            }
+            self.to_post.push(done.id as u32);
+            if done.status != 0
+                && let Some(sender) = find_sender(&mut self.senders, done.queue_pair)
+            {
+                sender.fail(format_args!("a receive ended with status {}", done.status));
+            }
         }
+        done.len()
     }
 
     /// What is in front of the datagram in a slot that is held.
@@ -182,37 +204,77 @@ impl Rail {
         let result = self.receives.post(&self.to_post);
         self.to_post.clear();
         if let Err(error) = result {
-            self.fail(&error);
+            self.fail(error);
         }
     }
 
     /// Whether nothing is being sent, or nothing will be.
     pub(super) fn has_sent_all(&self) -> bool {
-        let done = |sender: &Sender| sender.failed.is_some() || sender.queue_pair.is_idle();
-        self.dead || self.senders.iter().all(done)
+        self.senders.iter().all(Sender::has_sent_all)
     }
 
     /// Gives up what is being sent.
     pub(super) fn abandon(&mut self) {
-        for sender in &mut self.senders {
-            if let Err(error) = sender.queue_pair.reset() {
-                sender.fail(&error.to_string());
-            }
-        }
+        self.senders.iter_mut().for_each(Sender::stop);
+        (0..self.senders.len()).for_each(|index| self.restart(index));
     }
 
     /// Hands what was pushed to the NIC.
     pub(super) fn post(&mut self) {
         for sender in &mut self.senders {
             if let Err((_, error)) = sender.queue_pair.post() {
-                sender.fail(&error.to_string());
+                sender.fail(error);
             }
         }
     }
 
+    /// Finds queue pairs that do not get on, and makes those anew that have rested.
+    pub(super) fn mend(&mut self) {
+        let now = Instant::now();
+        for index in 0..self.senders.len() {
+            // With the rail, they are gone.
+            let Some(sender) = self.senders.get_mut(index) else { return };
+            sender.watch(now);
+            if sender.is_rested(now) {
+                self.restart(index);
+            }
+        }
+    }
+
+    /// When to [mend](Self::mend), if anything is to be mended.
+    pub(super) fn mend_after(&self) -> Option<Duration> {
+        let is_well = self.senders.iter().all(Sender::is_well);
+        (!is_well).then_some(REST)
+    }
+
+    /// Makes a stopped queue pair anew.
+    fn restart(&mut self, index: usize) {
+        // Some devices forget what has arrived there and was not looked at.
+        while self.poll_received(POLL_BATCH) > 0 {}
+        let Some(sender) = self.senders.get_mut(index) else { return };
+        if let Err(error) = sender.restart() {
+            self.fail(error);
+        }
+    }
+
+    /// How many receive slots are free or with the NIC, and how many somebody has or will get.
+    #[cfg(test)]
+    pub(super) fn slots_by_place(&self) -> [usize; 2] {
+        [self.receives.posted() + self.to_post.len(), self.held + self.early.len()]
+    }
+
+    /// How often queue pairs have failed, and how often they were made anew.
+    pub(super) fn failures_and_rebuilds(&self) -> [u64; 2] {
+        self.senders.iter().fold(self.past, |[failures, rebuilds], sender| {
+            [failures + sender.failures, rebuilds + sender.rebuilds]
+        })
+    }
+
     /// Takes note of what the device reports.
     pub(super) fn collect_events(&mut self) {
-        while let Some(event) = self.context.next_event() {
+        while !self.dead
+            && let Some(event) = self.context.next_event()
+        {
             let device = self.context.name();
             match event {
                 AsyncEvent::QueuePair(number) => {
@@ -220,16 +282,12 @@ impl Rail {
                         sender.fail("the device reports it");
                     }
                 }
-                AsyncEvent::Fatal(kind) => {
-                    tracing::error!(device, kind, "the RDMA device has failed");
-                    self.dead = true;
+                AsyncEvent::Fatal(what) => self.fail(what),
+                AsyncEvent::Port { number, active } if number == self.port.number => {
+                    tracing::warn!(device, port = number, active, "the port has changed");
+                    self.port.active = active;
                 }
-                AsyncEvent::PortUp => {
-                    tracing::info!(device, port = self.port.number, "port up");
-                }
-                AsyncEvent::PortDown => {
-                    tracing::warn!(device, port = self.port.number, "port down");
-                }
+                AsyncEvent::Port { .. } => {}
                 AsyncEvent::Other(kind) => tracing::debug!(device, kind, "event"),
             }
         }
@@ -238,56 +296,24 @@ impl Rail {
     /// Makes the channel readable with the next arrival, and, if `sends`, with the next that is
     /// sent.
     pub(super) fn arm(&mut self, sends: bool) {
+        if self.dead {
+            return;
+        }
         self.receive_queue.take_notifications();
         let armed = self.receive_queue.arm();
         let armed = if sends { armed.and_then(|()| self.send_queue.arm()) } else { armed };
         if let Err(error) = armed {
-            self.fail(&error);
+            self.fail(error);
         }
     }
 
-    fn fail(&mut self, error: &DeviceError) {
-        tracing::error!(device = self.context.name(), %error, "the rail has failed");
+    /// It is of no use any more. With its queue pairs goes what they were sending.
+    pub(super) fn fail(&mut self, why: impl Display) {
+        let (device, port) = (self.context.name(), self.port.number);
+        tracing::error!(device, port, %why, "the rail has failed");
+        self.past = self.failures_and_rebuilds();
+        self.senders.clear();
         self.dead = true;
-    }
-}
-
-impl Sender {
-    /// Whether it can be used, now: makes a failed one anew first, if that is due.
-    pub(super) fn is_usable(&mut self) -> bool {
-        let Some(failed) = self.failed else {
-            return true;
-        };
-        // Not all the time: what it fails of may last, such as a port that is down.
-        let waits = self.rebuilt.is_some_and(|rebuilt| failed.duration_since(rebuilt) < REST);
-        if waits && failed.elapsed() < REST {
-            return false;
-        }
-        self.rebuilt = Some(Instant::now());
-        match self.queue_pair.reset() {
-            Ok(()) => {
-                tracing::debug!(queue_pair = self.queue_pair.number(), "made anew");
-                self.failed = None;
-                true
-            }
-            Err(error) => {
-                self.fail(&error.to_string());
-                false
-            }
-        }
-    }
-
-    fn sent(&mut self, done: &Done) {
-        let current = self.queue_pair.completed(done.id);
-        if current && done.status != 0 && done.status != FLUSHED {
-            self.fail(&format!("a send ended with status {}", done.status));
-        }
-    }
-
-    fn fail(&mut self, why: &str) {
-        let queue_pair = self.queue_pair.number();
-        tracing::debug!(queue_pair, why, "a queue pair failed; what it was sending is lost");
-        self.failed = Some(Instant::now());
     }
 }
 
@@ -319,7 +345,3 @@ const fn gid_bytes() -> u32 {
 
 /// Completions taken at a time.
 pub(super) const POLL_BATCH: usize = 64;
-/// Between two lives of a queue pair that does not stay well.
-const REST: Duration = Duration::from_millis(20);
-/// `IBV_WC_WR_FLUSH_ERR`: what was behind one that failed.
-const FLUSHED: u32 = 5;

@@ -8,6 +8,7 @@ use super::greeting::{Greeting, OWN};
 use super::ports::{Outcome, Parcel, Place};
 use super::registry::{COPY_BYTES, Registry};
 use super::routes::{Hop, Source, Target};
+use super::sender::Sender;
 use super::sys::{InPlace, Label, QueuePair};
 use crate::bundle;
 use crate::{DeviceError, DeviceStats, Memory, Outgoing, RouteId};
@@ -53,14 +54,12 @@ impl VerbsDevice {
         let Some(target) = self.routes.target(first.route, hop, first.ecn_capable) else {
             return Err(DeviceError::UnknownRoute(first.route));
         };
-        let rail = &mut self.rails[hop.rail];
-        let sender = &mut rail.senders[hop.sender];
         // A path that leads nowhere loses what is sent along it, as any other path may; what is above
         // notices, and takes others.
-        if rail.dead || !sender.is_usable() {
+        let Some(sender) = self.rails[hop.rail].sender(hop.sender) else {
             self.stats.unroutable += fitting as u64;
             return Ok(Pushed::Taken(fitting));
-        }
+        };
         let room = sender.queue_pair.room();
         if room == 0 {
             return Ok(Pushed::Full(hop));
@@ -123,10 +122,9 @@ impl VerbsDevice {
 
     fn push_held(&mut self, place: Place, parcel: &Parcel) {
         let &Parcel { queue_pair, qkey, immediate, ref bytes, .. } = parcel;
-        let rail = &mut self.rails[parcel.rail];
-        let sender = &mut rail.senders[parcel.sender];
-        match self.routes.ports.handle(place) {
-            Some(to) if !rail.dead && sender.is_usable() && sender.queue_pair.room() > 0 => {
+        let sender = self.rails[parcel.rail].sender(parcel.sender);
+        match (self.routes.ports.handle(place), sender) {
+            (Some(to), Some(sender)) if sender.queue_pair.room() > 0 => {
                 let label = Label { to, queue_pair, qkey, immediate };
                 sender.queue_pair.push(label, |to| copy(to, bytes), None);
             }
@@ -159,8 +157,9 @@ impl VerbsDevice {
         let immediate = self.qkey | OWN;
         match self.routes.ports.handle(target.place) {
             Some(handle) => {
-                let sender = &mut self.rails[rail].senders[sender];
-                greet(sender, target.label(handle, immediate), &greeting.to_bytes());
+                if let Some(sender) = self.rails[rail].sender(sender) {
+                    greet(sender, target.label(handle, immediate), &greeting.to_bytes());
+                }
             }
             None => self.hold_bytes((rail, sender), target, immediate, || greeting.to_bytes()),
         }
@@ -227,13 +226,13 @@ fn size_in_bundle(outgoing: &Outgoing<'_>) -> Option<usize> {
 }
 
 /// Sends a greeting, if that can be done now: who misses it will ask.
-pub(super) fn greet(sender: &mut super::rail::Sender, label: Label<'_>, greeting: &[u8]) {
-    if !sender.is_usable() || sender.queue_pair.room() == 0 {
+pub(super) fn greet(sender: &mut Sender, label: Label<'_>, greeting: &[u8]) {
+    if sender.queue_pair.room() == 0 {
         return;
     }
     sender.queue_pair.push(label, |to| copy(to, greeting), None);
     if let Err((_, error)) = sender.queue_pair.post() {
-        tracing::debug!(%error, "a greeting was not sent");
+        sender.fail(error);
     }
 }
 

@@ -37,10 +37,10 @@ pub(in crate::verbs) struct Port {
 pub(in crate::verbs) enum AsyncEvent {
     /// The queue pair with this number has failed.
     QueuePair(u32),
-    /// The device, or one of its completion queues, has failed for good.
-    Fatal(u32),
-    PortUp,
-    PortDown,
+    /// The device, or a queue that all queue pairs use, has failed for good.
+    Fatal(&'static str),
+    /// A port is up, or down.
+    Port { number: u8, active: bool },
     /// Nothing that matters here.
     Other(u32),
 }
@@ -179,7 +179,9 @@ impl Context {
         let mut raw = MaybeUninit::<ibv::ibv_async_event>::zeroed();
         // SAFETY: the context is open, and the event is a place for one.
         if unsafe { ibv::ibv_get_async_event(self.as_ptr(), raw.as_mut_ptr()) } != 0 {
-            return None;
+            // A device that is gone has no events, and says so.
+            let gone = io::Error::last_os_error().raw_os_error() == Some(libc::EIO);
+            return gone.then_some(AsyncEvent::Fatal("the device was removed"));
         }
         let event = raw.as_mut_ptr();
         // SAFETY: the kind is read as the number that it is in C, since later kernels know more
@@ -191,9 +193,13 @@ impl Context {
                 QP_FATAL | QP_REQ_ERR | QP_ACCESS_ERR => {
                     AsyncEvent::QueuePair((*(*event).element.qp).qp_num)
                 }
-                CQ_ERR | DEVICE_FATAL | SRQ_ERR => AsyncEvent::Fatal(kind),
-                PORT_ACTIVE => AsyncEvent::PortUp,
-                PORT_ERR => AsyncEvent::PortDown,
+                CQ_ERR => AsyncEvent::Fatal("a completion queue has failed"),
+                SRQ_ERR => AsyncEvent::Fatal("the shared receive queue has failed"),
+                DEVICE_FATAL => AsyncEvent::Fatal("the device has failed, or was removed"),
+                PORT_ACTIVE | PORT_ERR => AsyncEvent::Port {
+                    number: u8::try_from((*event).element.port_num).unwrap_or(0),
+                    active: kind == PORT_ACTIVE,
+                },
                 _ => AsyncEvent::Other(kind),
             };
             ibv::ibv_ack_async_event(event);

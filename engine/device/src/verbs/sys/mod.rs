@@ -18,6 +18,7 @@ mod memory;
 mod queue;
 mod receive;
 mod send;
+mod states;
 
 use std::io;
 

@@ -127,6 +127,12 @@ impl ReceiveQueue {
         self.posted[slot as usize] = false;
     }
 
+    /// How many slots the NIC has.
+    #[cfg(test)]
+    pub(in crate::verbs) fn posted(&self) -> usize {
+        self.posted.iter().filter(|&&posted| posted).count()
+    }
+
     /// The first bytes of a slot that the NIC has given back: where the datagram came from.
     pub(in crate::verbs) fn grh(&self, slot: u32) -> Option<&[u8; GRH_BYTES]> {
         if *self.posted.get(slot as usize)? {

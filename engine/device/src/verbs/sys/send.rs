@@ -18,7 +18,7 @@ use rdma_mummy_sys as ibv;
 
 use super::memory::{AddressHandle, Domain, Region};
 use super::receive::{Pool, ReceiveQueue};
-use super::{CompletionQueue, check, check_pointer};
+use super::{CompletionQueue, check, states};
 use crate::DeviceError;
 
 /// A queue pair for unreliable datagrams.
@@ -118,7 +118,7 @@ impl QueuePair {
             qp_type: ibv::ibv_qp_type::IBV_QPT_UD,
             sq_sig_all: 0,
         };
-        let raw = create(domain, &mut attributes)?;
+        let raw = states::create(domain, &mut attributes)?;
         // Owned from here on, so that a failure below gives everything back.
         let entry = ibv::ibv_sge { addr: 0, length: 0, lkey: 0 };
         let stride = setup.datagram_bytes.next_multiple_of(CACHE_LINE_BYTES);
@@ -142,9 +142,22 @@ impl QueuePair {
         Ok(queue_pair)
     }
 
+    pub(super) const fn as_ptr(&self) -> *mut ibv::ibv_qp {
+        self.raw.as_ptr()
+    }
+
+    pub(super) const fn setup(&self) -> &QueuePairSetup {
+        &self.setup
+    }
+
     pub(in crate::verbs) const fn number(&self) -> u32 {
         // SAFETY: the queue pair exists.
-        unsafe { (*self.raw.as_ptr()).qp_num }
+        unsafe { (*self.as_ptr()).qp_num }
+    }
+
+    /// Changes whenever something completes.
+    pub(in crate::verbs) const fn progress(&self) -> u64 {
+        self.id_of(0)
     }
 
     /// Whether the NIC is done with everything.
@@ -220,7 +233,7 @@ impl QueuePair {
         // SAFETY: the chain, its entries and its address handles outlive the call, which copies
         // them; the memory that they name is held in `under_way` until it completes.
         let code =
-            unsafe { ibv::ibv_post_send(self.raw.as_ptr(), self.requests.as_mut_ptr(), &mut bad) };
+            unsafe { ibv::ibv_post_send(self.as_ptr(), self.requests.as_mut_ptr(), &mut bad) };
         let Err(error) = check("posting sends", code) else {
             return Ok(count);
         };
@@ -231,6 +244,13 @@ impl QueuePair {
             self.take_back();
         }
         Err((taken, error))
+    }
+
+    /// As if the NIC had been handed a request that it does nothing about.
+    #[cfg(test)]
+    pub(in crate::verbs) fn push_stuck(&mut self) {
+        let slot = self.free.pop().expect("the queue is empty");
+        self.under_way.push_back(UnderWay { slot, payload: None });
     }
 
     /// Forgets the last request, which the NIC did not take.
@@ -257,42 +277,12 @@ impl QueuePair {
         true
     }
 
-    /// Starts anew, after a failure: the number stays, and what was under way is lost.
-    pub(in crate::verbs) fn reset(&mut self) -> Result<(), DeviceError> {
-        self.modify(ibv::ibv_qp_state::IBV_QPS_RESET)?;
-        // The NIC has let go of everything.
+    /// Lets go of everything, as the NIC has.
+    pub(super) fn forget_all(&mut self) {
         self.life = self.life.wrapping_add(1);
         self.first_sequence = 0;
         self.chained = 0;
         self.free.extend(self.under_way.drain(..).map(|lost| lost.slot));
-        self.make_ready()
-    }
-
-    fn make_ready(&mut self) -> Result<(), DeviceError> {
-        use ibv::ibv_qp_state::{IBV_QPS_INIT, IBV_QPS_RTR, IBV_QPS_RTS};
-        [IBV_QPS_INIT, IBV_QPS_RTR, IBV_QPS_RTS]
-            .into_iter()
-            .try_for_each(|state| self.modify(state))
-    }
-
-    fn modify(&mut self, state: ibv::ibv_qp_state::Type) -> Result<(), DeviceError> {
-        use ibv::ibv_qp_attr_mask as mask;
-        // SAFETY: zero is a value of every field.
-        let mut attributes: ibv::ibv_qp_attr = unsafe { std::mem::zeroed() };
-        attributes.qp_state = state;
-        attributes.port_num = self.setup.port;
-        attributes.qkey = self.setup.qkey;
-        let fields = match state {
-            ibv::ibv_qp_state::IBV_QPS_INIT => {
-                mask::IBV_QP_STATE | mask::IBV_QP_PKEY_INDEX | mask::IBV_QP_PORT | mask::IBV_QP_QKEY
-            }
-            ibv::ibv_qp_state::IBV_QPS_RTS => mask::IBV_QP_STATE | mask::IBV_QP_SQ_PSN,
-            _ => mask::IBV_QP_STATE,
-        };
-        // SAFETY: the queue pair exists, and the attributes outlive the call.
-        let code =
-            unsafe { ibv::ibv_modify_qp(self.raw.as_ptr(), &mut attributes, fields.0 as i32) };
-        check("making a queue pair ready", code)
     }
 
     /// The memory of a slot that was free.
@@ -325,31 +315,13 @@ impl QueuePair {
 impl Drop for QueuePair {
     fn drop(&mut self) {
         // SAFETY: it exists. What it may read from goes after it, as fields.
-        unsafe { ibv::ibv_destroy_qp(self.raw.as_ptr()) };
+        unsafe { ibv::ibv_destroy_qp(self.as_ptr()) };
     }
 }
 
 impl std::fmt::Debug for QueuePair {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "QueuePair({}, {} under way)", self.number(), self.under_way.len())
-    }
-}
-
-/// A queue pair with as much inline room as the device has, up to what is asked for.
-fn create(
-    domain: &Domain,
-    attributes: &mut ibv::ibv_qp_init_attr,
-) -> Result<NonNull<ibv::ibv_qp>, DeviceError> {
-    loop {
-        // SAFETY: the domain and the queues exist, and the attributes outlive the call.
-        let raw = unsafe { ibv::ibv_create_qp(domain.as_ptr(), attributes) };
-        let result = check_pointer("creating a queue pair", raw);
-        // What a device has of it cannot be asked.
-        match attributes.cap.max_inline_data {
-            0 => return result,
-            _ if result.is_ok() => return result,
-            bytes => attributes.cap.max_inline_data = bytes / 2,
-        }
     }
 }
 
