@@ -45,9 +45,9 @@ pub trait Device: Send + fmt::Debug {
     /// Sends a prefix of `batch`, and returns how many were taken. Fewer than all means that the
     /// device is full for now: offer the rest again later.
     ///
-    /// An error means that nothing was taken. [`TooLarge`](DeviceError::TooLarge) and
-    /// [`UnknownRoute`](DeviceError::UnknownRoute) are about the first of the batch; further back
-    /// in the batch, such a datagram ends the prefix.
+    /// An error means that nothing was taken. [`TooLarge`](DeviceError::TooLarge) is about the first of
+    /// the batch; further back in the batch, such a datagram ends the prefix. What has no route is taken
+    /// and lost, as [`DeviceStats::unroutable`] counts: the others are not to wait for it.
     ///
     /// Neighbours in the batch with the same route, path and total length (the last may be
     /// shorter) travel as one train where the device has segmentation offload.

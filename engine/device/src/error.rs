@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use crate::{Address, RouteId, SourceId};
+use crate::{Address, SourceId};
 
 /// Why a device could not do what it was asked.
 ///
@@ -61,10 +61,6 @@ pub enum DeviceError {
         /// The limit.
         max_bytes: usize,
     },
-
-    /// The route is not one that this device has given out.
-    #[error("route {} is unknown to this device: resolve the address on this device first", .0.0)]
-    UnknownRoute(RouteId),
 
     /// The source does not belong to an arrival of the last poll.
     #[error("source {} is not one of the last poll: resolve it before polling again", .0.0)]

@@ -14,7 +14,7 @@ pub struct DeviceStats {
     pub bundled_received: u64,
     /// Arrivals that were dropped, as they made no sense to the device.
     pub malformed: u64,
-    /// Datagrams that were lost on this side, as at that moment their path led nowhere.
+    /// Datagrams that were lost on this side, as at that moment their route or path led nowhere.
     pub unroutable: u64,
     /// Datagrams that wait, now, until it is known where their destination is.
     pub held: u64,

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::fabric::{Fabric, LoopbackConfig, MAX_DEVICES};
 use super::inbox::Inbox;
 use crate::{
-    Address, Arrival, Capabilities, Device, DeviceError, DeviceKind, Outgoing, RouteId, Slot,
-    SourceId, Waker,
+    Address, Arrival, Capabilities, Device, DeviceError, DeviceKind, DeviceStats, Outgoing,
+    RouteId, Slot, SourceId, Waker,
 };
 
 /// A device of a [`Fabric`], addressed `loopback:<number>`. It is gone when it is dropped.
@@ -23,6 +23,8 @@ pub struct LoopbackDevice {
     /// Polled datagrams, by slot; `None` is a free slot.
     held: Vec<Option<Vec<u8>>>,
     free: Vec<Slot>,
+    /// Datagrams for nobody.
+    unroutable: u64,
 }
 
 /// The way to one device.
@@ -61,6 +63,7 @@ impl LoopbackDevice {
             known: HashMap::new(),
             held: vec![None; capacity],
             free: (0..capacity as u32).rev().map(Slot).collect(),
+            unroutable: 0,
         }
     }
 
@@ -81,9 +84,6 @@ impl LoopbackDevice {
         let (bytes, max_bytes) = (outgoing.len(), self.capabilities.max_datagram_bytes);
         if bytes > max_bytes {
             return Err(DeviceError::TooLarge { bytes, max_bytes });
-        }
-        if self.routes.len() <= outgoing.route.0 as usize {
-            return Err(DeviceError::UnknownRoute(outgoing.route));
         }
         Ok(())
     }
@@ -141,8 +141,9 @@ impl Device for LoopbackDevice {
                 result => result?,
             }
             let source = self.source(outgoing);
-            let route = &mut self.routes[outgoing.route.0 as usize];
-            let Some(inbox) = route.inbox(&self.fabric) else {
+            let route = self.routes.get_mut(outgoing.route.0 as usize);
+            let Some(inbox) = route.and_then(|route| route.inbox(&self.fabric)) else {
+                self.unroutable += 1;
                 continue;
             };
             inbox.deliver(source, outgoing);
@@ -197,6 +198,10 @@ impl Device for LoopbackDevice {
 
     fn waker(&self) -> Waker {
         self.inbox.waker().clone()
+    }
+
+    fn stats(&self) -> DeviceStats {
+        DeviceStats { unroutable: self.unroutable, ..DeviceStats::default() }
     }
 }
 

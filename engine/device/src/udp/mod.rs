@@ -35,8 +35,8 @@ pub use config::{
 
 use crate::readiness::{self, Interest};
 use crate::{
-    Address, Arrival, Capabilities, Device, DeviceError, DeviceKind, Outgoing, RouteId, SourceId,
-    Waker,
+    Address, Arrival, Capabilities, Device, DeviceError, DeviceKind, DeviceStats, Outgoing,
+    RouteId, SourceId, Waker,
 };
 use receive::Receiver;
 use routes::Routes;
@@ -184,6 +184,10 @@ impl Device for UdpDevice {
 
     fn waker(&self) -> Waker {
         self.waker.clone()
+    }
+
+    fn stats(&self) -> DeviceStats {
+        DeviceStats { unroutable: self.transmitter.unroutable, ..DeviceStats::default() }
     }
 }
 

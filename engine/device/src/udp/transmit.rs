@@ -18,6 +18,8 @@ pub(super) struct Transmitter {
     /// The trains of the call being prepared.
     plan: Vec<Train>,
     warned: Warned,
+    /// Datagrams that had no route.
+    pub(super) unroutable: u64,
 }
 
 /// What has been logged already: these repeat with every packet.
@@ -42,6 +44,7 @@ impl Transmitter {
             limits: if offload { OFFLOAD } else { NO_OFFLOAD },
             plan: Vec::with_capacity(MAX_TRAINS),
             warned: Warned::default(),
+            unroutable: 0,
         }
     }
 
@@ -60,6 +63,11 @@ impl Transmitter {
     ) -> Result<usize, DeviceError> {
         let mut taken = 0;
         while taken < batch.len() {
+            if routes.get(batch[taken].route).is_none() {
+                self.unroutable += 1;
+                taken += 1;
+                continue;
+            }
             let planned = match self.plan(batch, taken, sockets.len(), routes) {
                 // Reported when it is first in the batch.
                 Err(_) if taken > 0 => return Ok(taken),
@@ -74,8 +82,8 @@ impl Transmitter {
         Ok(taken)
     }
 
-    /// Plans the trains from `first` on that one call can take: those of one socket. Returns the
-    /// end of the last.
+    /// Plans the trains from `first` on, which has a route, that one call can take: those of one socket.
+    /// Returns the end of the last.
     fn plan(
         &mut self,
         batch: &[Outgoing<'_>],
@@ -92,12 +100,11 @@ impl Transmitter {
             if path_index(head, paths) != path {
                 break;
             }
-            let valid = if checked == Some(head.route) {
-                self.check_size(head)
-            } else {
-                self.check(head, routes)
-            };
-            match valid {
+            // One that has no route is dropped when it is first.
+            if checked != Some(head.route) && routes.get(head.route).is_none() {
+                break;
+            }
+            match self.check(head) {
                 Err(_) if end > first => break,
                 result => result?,
             }
@@ -112,16 +119,8 @@ impl Transmitter {
         Ok(end)
     }
 
-    /// Whether a datagram can be sent at all. The others of its train are no longer, and go the
-    /// same way.
-    fn check(&self, head: &Outgoing<'_>, routes: &Routes) -> Result<(), DeviceError> {
-        match routes.get(head.route) {
-            Some(_) => self.check_size(head),
-            None => Err(DeviceError::UnknownRoute(head.route)),
-        }
-    }
-
-    fn check_size(&self, head: &Outgoing<'_>) -> Result<(), DeviceError> {
+    /// Whether a datagram can be sent at all. The others of its train are no longer.
+    fn check(&self, head: &Outgoing<'_>) -> Result<(), DeviceError> {
         if head.len() <= self.max_datagram_bytes {
             return Ok(());
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::VerbsDevice;
 use super::rail::Rail;
+use super::sys::AddressHandle;
 use crate::readiness::Interest;
 use crate::{DeviceError, DeviceStats, Waker};
 
@@ -16,11 +17,28 @@ impl VerbsDevice {
             rail.mend();
         });
         self.registry.sweep();
+        // What has arrived may still be asked about.
+        if self.ready.is_empty() {
+            self.routes.forget_unclaimed();
+        }
+        self.give_up_ways();
         if self.rails.iter().all(|rail| rail.dead) {
             let source = std::io::Error::other("every rail has failed; the log says why");
             return Err(DeviceError::Io { operation: "using the RDMA device", source });
         }
         Ok(())
+    }
+
+    /// Gives up the ways to ports that were forgotten, once the NICs are done with what was sent there:
+    /// some look a way up as late as when they send.
+    fn give_up_ways(&mut self) {
+        for (rail, ways) in self.routes.ports.take_left() {
+            self.left.push(Left { rail, sent: self.rails[rail].sent_so_far(), ways });
+        }
+        let Self { left, rails, routes, .. } = self;
+        for left in left.extract_if(.., |left| rails[left.rail].is_past(&left.sent)) {
+            routes.ports.give_up(left.ways);
+        }
     }
 
     /// When to [look around](Self::look_around) at the latest.
@@ -57,6 +75,15 @@ impl VerbsDevice {
             ..self.stats
         }
     }
+}
+
+/// Ways that nothing more is sent along.
+#[derive(Debug)]
+pub(super) struct Left {
+    rail: usize,
+    /// What had been sent along them at most.
+    sent: Vec<u64>,
+    ways: Vec<AddressHandle>,
 }
 
 /// What a wait waits for: of each rail that works, the channel and the context; then the waker.

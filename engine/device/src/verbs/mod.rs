@@ -59,6 +59,7 @@ use crate::{
     Address, Arrival, Capabilities, Device, DeviceError, DeviceStats, Lendable, Loan, Outgoing,
     RouteId, SourceId, Waker,
 };
+use health::Left;
 use rail::Rail;
 use receive::Stranger;
 use registry::Registry;
@@ -92,6 +93,8 @@ pub struct VerbsDevice {
     full: Option<Hop>,
     polls: u32,
     waker: Waker,
+    /// Ways that nothing more is sent along.
+    left: Vec<Left>,
     /// What a wait waits for; the waker comes last.
     interests: Vec<Interest>,
 }
@@ -161,6 +164,7 @@ impl Device for VerbsDevice {
 
     fn resolve(&mut self, address: &Address) -> Result<RouteId, DeviceError> {
         let (route, is_new) = self.routes.intern(EndpointAddress::from_address(address)?);
+        self.routes.claim(route);
         if is_new {
             self.introduce(route);
         }
@@ -169,7 +173,16 @@ impl Device for VerbsDevice {
 
     fn resolve_source(&mut self, source: SourceId, _locator: u16) -> Result<RouteId, DeviceError> {
         let route = RouteId(source.0);
-        self.routes.address(route).map(|_| route).ok_or(DeviceError::UnknownSource(source))
+        self.routes.claim(route).then_some(route).ok_or(DeviceError::UnknownSource(source))
+    }
+
+    fn known_source(&mut self, source: SourceId, _locator: u16) -> Option<RouteId> {
+        let route = RouteId(source.0);
+        self.routes.address(route).map(|_| route)
+    }
+
+    fn forget(&mut self, route: RouteId) {
+        self.routes.disclaim(route);
     }
 
     fn address_of(&self, route: RouteId) -> Option<Address> {

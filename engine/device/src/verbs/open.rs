@@ -49,6 +49,7 @@ impl VerbsDevice {
             received: Vec::with_capacity(POLL_BATCH),
             full: None,
             polls: 0,
+            left: Vec::new(),
             interests: interests(&rails, &waker),
             waker,
             rails,

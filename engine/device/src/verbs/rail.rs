@@ -1,6 +1,5 @@
 //! A rail: one port of one device, and everything that was made there.
 
-use std::collections::VecDeque;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,7 +28,7 @@ pub(super) struct Rail {
     pub(super) port: Port,
     pub(super) gid: GidEntry,
     /// What arrived while a queue pair was made anew.
-    early: VecDeque<Done>,
+    early: Vec<Done>,
     /// Slots to give back to the NIC, in batches.
     to_post: Vec<u32>,
     /// Slots that somebody reads.
@@ -82,7 +81,7 @@ impl Rail {
             context,
             port,
             gid,
-            early: VecDeque::new(),
+            early: Vec::new(),
             to_post,
             held,
             slots,
@@ -128,23 +127,24 @@ impl Rail {
         }
     }
 
-    /// Takes what has arrived, while not too many slots are held. Each one is held until it is
-    /// [released](Self::release), as often as it was [shared](Self::share) and once more.
+    /// Takes what has arrived to `received`, which is empty, while not too many slots are held. Each one
+    /// is held until it is [released](Self::release), as often as it was [shared](Self::share) and once more.
     pub(super) fn collect_received(&mut self, received: &mut Vec<Done>) {
         // The other half stays with the NIC: what it has no slot for is lost.
         let room = (self.slots / 2).saturating_sub(self.held).min(POLL_BATCH);
         if self.early.is_empty() {
-            self.poll_received(room);
+            self.poll_received(room, received);
+        } else {
+            received.extend(self.early.drain(..room.min(self.early.len())));
         }
-        for done in self.early.drain(..room.min(self.early.len())) {
-            self.held += 1;
+        self.held += received.len();
+        for done in received {
             self.readers[done.id as usize] = 1;
-            received.push(done);
         }
     }
 
     /// Takes up to `most` completions of receives off the NIC, and returns how many.
-    fn poll_received(&mut self, most: usize) -> usize {
+    fn poll_received(&mut self, most: usize, received: &mut Vec<Done>) -> usize {
         if most == 0 || self.dead {
             return 0;
         }
@@ -158,7 +158,7 @@ impl Rail {
         for done in done.iter().map(WorkCompletion::read) {
             self.receives.completed(done.id as u32);
             if done.status == 0 && done.bytes >= gid_bytes() {
-                self.early.push_back(done);
+                received.push(done);
                 continue;
             }
             self.to_post.push(done.id as u32);
@@ -213,6 +213,17 @@ impl Rail {
         self.senders.iter().all(Sender::has_sent_all)
     }
 
+    /// Of each queue pair, how far it has been handed work.
+    pub(super) fn sent_so_far(&self) -> Vec<u64> {
+        self.senders.iter().map(|sender| sender.queue_pair.next()).collect()
+    }
+
+    /// Whether the NIC is done with what it had been handed when it was that far.
+    pub(super) fn is_past(&self, sent: &[u64]) -> bool {
+        let is_past = |(sender, &sent): (&Sender, _)| sender.queue_pair.is_past(sent);
+        self.senders.iter().zip(sent).all(is_past)
+    }
+
     /// Gives up what is being sent.
     pub(super) fn abandon(&mut self) {
         self.senders.iter_mut().for_each(Sender::stop);
@@ -250,7 +261,9 @@ impl Rail {
     /// Makes a stopped queue pair anew.
     fn restart(&mut self, index: usize) {
         // Some devices forget what has arrived there and was not looked at.
-        while self.poll_received(POLL_BATCH) > 0 {}
+        let mut early = std::mem::take(&mut self.early);
+        while self.poll_received(POLL_BATCH, &mut early) > 0 {}
+        self.early = early;
         let Some(sender) = self.senders.get_mut(index) else { return };
         if let Err(error) = sender.restart() {
             self.fail(error);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::sender::Sender;
-use super::{VerbsConfig, VerbsDevice, ports};
+use super::{Gid, VerbsConfig, VerbsDevice, ports};
 use crate::{Arrival, Device, DeviceError, Memory, Outgoing, RouteId};
 
 fn config() -> VerbsConfig {
@@ -205,6 +205,50 @@ fn a_rail_that_fails_gives_everything_back_and_the_last_one_ends_the_device() {
     assert!(matches!(error, DeviceError::Io { .. }), "{error}");
     let polls = (0..10_000).find_map(|_| bench.a.poll(&mut Vec::new()).err());
     assert!(polls.is_some());
+}
+
+#[test]
+#[ignore = "needs an RDMA device: engine/device/lab/test"]
+fn endpoints_come_and_go_and_the_ways_to_a_port_stay() {
+    let mut bench = Bench::new(&config());
+    let memory = bench.memory.clone();
+    for number in 0..2000_u32 {
+        // Other endpoints at the same ports.
+        let mut address = bench.b.endpoint_address().clone();
+        address.qkey = number + 1;
+        let route = bench.a.resolve(&address.to_address()).unwrap();
+        let header = number.to_be_bytes();
+        assert_eq!(bench.a.transmit(&[datagram(route, &header, &memory)]).unwrap(), 1);
+        bench.a.forget(route);
+        bench.a.look_around().unwrap();
+        if number % 16 == 0 {
+            bench.settle();
+        }
+    }
+    assert!(bench.a.routes.len() < 300, "{}", bench.a.routes.len());
+    assert_eq!(bench.a.routes.ports.len(), bench.a.rails.len());
+    // Somebody who was never forgotten is still there.
+    bench.deliver(100, |_| {});
+    // A host that is left for many others is forgotten, when nothing needs the way there any more.
+    bench.a.forget(bench.route);
+    bench.settle();
+    for number in 0..1000_u32 {
+        let mut address = bench.b.endpoint_address().clone();
+        address.qkey = number + 1;
+        for rail in &mut address.rails {
+            rail.gid = Gid::from_ipv4((0x0a63_0000 + number).to_be_bytes());
+        }
+        let (route, _) = bench.a.routes.intern(address);
+        bench.a.routes.claim(route);
+        bench.a.forget(route);
+        bench.a.look_around().unwrap();
+    }
+    assert_ne!(bench.a.address_of(bench.route), Some(bench.b.local_address()));
+    assert!(bench.a.left.is_empty() && bench.a.routes.len() < 300);
+    // And found again, when somebody calls.
+    bench.route = bench.a.resolve(&bench.b.local_address()).unwrap();
+    bench.arrived.clear();
+    bench.deliver(100, |_| {});
 }
 
 const SLOTS: usize = 256;

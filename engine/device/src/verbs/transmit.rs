@@ -52,7 +52,9 @@ impl VerbsDevice {
         }
         let hop = self.routes.hop(first.path);
         let Some(target) = self.routes.target(first.route, hop, first.ecn_capable) else {
-            return Err(DeviceError::UnknownRoute(first.route));
+            tracing::debug!(route = first.route.0, fitting, "dropped: there is no such route");
+            self.stats.unroutable += fitting as u64;
+            return Ok(Pushed::Taken(fitting));
         };
         // A path that leads nowhere loses what is sent along it, as any other path may; what is above
         // notices, and takes others.
@@ -109,14 +111,18 @@ impl VerbsDevice {
 
     /// Sends what was held, as far as it is known by now where it goes.
     pub(super) fn collect_ways(&mut self) {
+        let mut are_found = false;
         while let Some(outcome) = self.routes.ports.outcome() {
             match outcome {
                 Outcome::Found(place, parcels) => {
                     parcels.iter().for_each(|parcel| self.push_held(place, parcel));
-                    self.rails.iter_mut().for_each(super::rail::Rail::post);
+                    are_found = true;
                 }
                 Outcome::Lost(count) => self.stats.unroutable += count as u64,
             }
+        }
+        if are_found {
+            self.rails.iter_mut().for_each(super::rail::Rail::post);
         }
     }
 
@@ -149,8 +155,9 @@ impl VerbsDevice {
 
     /// Says something to the queue pair that a datagram is from.
     pub(super) fn reply(&mut self, rail: usize, to: &Source, queue_pair: u32, greeting: &Greeting) {
-        let target = self.routes.direct(rail, to, queue_pair);
-        self.say((rail, 0), target, greeting);
+        if let Some(target) = self.routes.direct(rail, to, queue_pair) {
+            self.say((rail, 0), target, greeting);
+        }
     }
 
     fn say(&mut self, (rail, sender): (usize, usize), target: Target, greeting: &Greeting) {

@@ -160,6 +160,17 @@ impl QueuePair {
         self.id_of(0)
     }
 
+    /// What the next request will be named.
+    pub(in crate::verbs) fn next(&self) -> u64 {
+        self.id_of(self.under_way.len())
+    }
+
+    /// Whether the NIC is done with all requests before the one of that name.
+    pub(in crate::verbs) const fn is_past(&self, id: u64) -> bool {
+        let ahead = (id as u32).wrapping_sub(self.first_sequence) as i32;
+        (id >> 32) as u32 != self.life || ahead <= 0
+    }
+
     /// Whether the NIC is done with everything.
     pub(in crate::verbs) fn is_idle(&self) -> bool {
         self.under_way.is_empty()
