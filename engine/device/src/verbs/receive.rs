@@ -6,7 +6,7 @@ use super::greeting::{Greeting, OWN};
 use super::routes::Source;
 use super::sys::{Done, GRH_BYTES};
 use crate::bundle;
-use crate::{Arrival, Slot, SourceId};
+use crate::{Arrival, RouteId, Slot, SourceId};
 
 /// A stranger's datagram.
 #[derive(Debug)]
@@ -23,8 +23,9 @@ impl VerbsDevice {
         for rail in 0..self.rails.len() {
             let mut received = std::mem::take(&mut self.received);
             self.rails[rail].collect_received(&mut received);
+            let mut last = None;
             for done in received.drain(..) {
-                self.sort(rail, &done, arrivals);
+                self.sort(rail, &done, &mut last, arrivals);
             }
             self.received = received;
             self.rails[rail].repost();
@@ -32,7 +33,14 @@ impl VerbsDevice {
         arrivals.len() - before
     }
 
-    fn sort(&mut self, rail: usize, done: &Done, arrivals: &mut Vec<Arrival>) {
+    /// `last` is whom the one before was from, and the route there.
+    fn sort(
+        &mut self,
+        rail: usize,
+        done: &Done,
+        last: &mut Option<(Source, RouteId)>,
+        arrivals: &mut Vec<Arrival>,
+    ) {
         let slot = done.id as u32;
         let len = (done.bytes as usize).saturating_sub(GRH_BYTES);
         let front = self.rails[rail].front(slot);
@@ -43,7 +51,11 @@ impl VerbsDevice {
             return;
         };
         let source = Source { qkey: beside & !OWN, gid: front.source };
-        let known = self.routes.source(&source);
+        let known = match *last {
+            Some((before, route)) if before == source => Some(route),
+            _ => self.routes.source(&source),
+        };
+        *last = known.map(|route| (source, route));
         let whole = Arrival {
             slot: self.slot(rail, slot),
             offset: 0,
@@ -54,10 +66,12 @@ impl VerbsDevice {
         let is_bundle = beside & OWN != 0 && self.slot_bytes(&whole).first() == Some(&bundle::MARK);
         if beside & OWN != 0 && !is_bundle {
             self.hear(rail, slot, len, &source, done.from);
+            *last = None;
             self.rails[rail].release(slot);
             return;
         }
         match known {
+            Some(_) if !is_bundle => arrivals.push(whole),
             Some(_) => self.unpack(whole, is_bundle, arrivals),
             None => {
                 let mut pieces = std::mem::take(&mut self.pieces);
