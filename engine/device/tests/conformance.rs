@@ -231,10 +231,11 @@ fn waiting(bench: &mut Bench) {
 }
 
 fn back_pressure(bench: &mut Bench) {
-    // More than the receive memory that is there, one by one, so that nothing is coalesced.
+    // More than the receive memory that is there, one by one, so that nothing is coalesced, and along all
+    // paths, as some devices have memory for each of them.
     let mut held = Vec::new();
     for n in 0..support::RECEIVE_SLOTS + 1 {
-        bench.a.send(bench.to_b, &[Traffic::new(&[n as u8], b"")]);
+        bench.a.send(bench.to_b, &[Traffic::new(&[n as u8], b"").along(n as u8 % 4)]);
         if n < support::RECEIVE_SLOTS {
             held.extend(bench.b.arrivals(1));
         }

@@ -21,6 +21,9 @@ pub struct VerbsConfig {
     /// Receive buffers of each rail; twice as many as may be held at a time. By default what the
     /// link delivers while its host is busy with something else.
     pub receive_slots: Option<usize>,
+    /// Whether the queue pairs of a rail share its receive buffers, if the device lets them; otherwise each
+    /// has its part of them, which is the first to run out if much arrives at one.
+    pub shared_receives: bool,
     /// The upper six bits of the traffic class (DSCP), for a class that the network treats apart.
     pub dscp: u8,
     /// Messages of at least this many bytes are sent from where they are, their memory registered on
@@ -51,6 +54,7 @@ impl VerbsConfig {
             paths: DEFAULT_PATHS,
             send_depth: DEFAULT_SEND_DEPTH,
             receive_slots: None,
+            shared_receives: true,
             dscp: 0,
             register_bytes: DEFAULT_REGISTER_BYTES,
             bundles: true,

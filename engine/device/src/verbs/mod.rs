@@ -1,7 +1,7 @@
 //! RDMA NICs: unreliable-datagram queue pairs, through libibverbs.
 //!
 //! A [`VerbsDevice`] has one or several rails (ports), each with several queue pairs that share one
-//! receive queue. A path is a combination of rail, queue pair and flow label, see `routes`. Header
+//! receive queue, or, where a device has none to share, have one each. A path is a combination of rail, queue pair and flow label, see `routes`. Header
 //! and payload leave from where they are as one datagram of two pieces, and arrive in two pieces.
 //!
 //! ```text
@@ -20,8 +20,6 @@
 //! same number, see `sender`; meanwhile its paths lead nowhere, which the protocol above notices. A
 //! device that fails or is removed takes its rail with it. When the last rail has failed, so does the
 //! device: calls then end in an error. [`DeviceStats`] counts all of it.
-//!
-//! Not for EFA: its NICs have no shared receive queues.
 
 mod address;
 mod config;
@@ -29,6 +27,7 @@ mod errands;
 mod gid;
 mod greeting;
 mod health;
+mod incoming;
 mod info;
 mod open;
 mod ports;

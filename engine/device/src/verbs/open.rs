@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::address::CONTROLLED;
 use super::config::{RailConfig, VerbsConfig};
 use super::health::interests;
+use super::incoming::POLL_BATCH;
 use super::ports::{LocalPort, Ports};
-use super::rail::{POLL_BATCH, Rail};
+use super::rail::Rail;
 use super::registry::Registry;
 use super::routes::Routes;
 use super::sys::{self, AddressHandle, Context, Domain, Port};
@@ -88,7 +89,8 @@ fn capabilities(config: &VerbsConfig, rails: &[Rail], datagram_bytes: usize) -> 
         transmit_offload: None,
         bundles: config.bundles,
         receive_offload: false,
-        receive_capacity_bytes: rails.iter().map(Rail::slots).sum::<usize>() * datagram_bytes,
+        receive_capacity_bytes: rails.iter().map(|rail| rail.incoming.slots()).sum::<usize>()
+            * datagram_bytes,
         locator: 0,
         link: Some(Link {
             bps: rails.iter().map(|rail| rail.port.link_bps).sum(),

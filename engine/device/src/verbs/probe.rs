@@ -56,12 +56,12 @@ fn probe_arrived(rail: &mut Rail) -> Option<bool> {
     let mut marked = None;
     for done in received {
         let slot = done.id as u32;
-        let bytes = rail.datagram(slot, 1);
+        let bytes = rail.incoming.datagram(slot, 1);
         let is_probe = bytes.and_then(Greeting::from_bytes) == Some(Greeting::Probe);
-        if is_probe && rail.front(slot).is_some_and(|front| front.source == rail.gid.gid) {
-            marked = rail.front(slot).map(|front| front.ce);
+        if is_probe && rail.incoming.front(slot).is_some_and(|front| front.source == rail.gid.gid) {
+            marked = rail.incoming.front(slot).map(|front| front.ce);
         }
-        rail.release(slot);
+        rail.incoming.release(slot);
     }
     marked
 }

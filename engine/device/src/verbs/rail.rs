@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use super::address::RailAddress;
 use super::config::{RailConfig, VerbsConfig};
 use super::gid::{self, GidEntry, GidKind};
-use super::sender::{REST, Sender};
+use super::incoming::{Incoming, POLL_BATCH};
+use super::sender::{REST, Sender, find_sender};
 use super::sys::{
     AsyncEvent, Channel, CompletionQueue, Context, Domain, Done, Port, QueuePair, QueuePairSetup,
     ReceiveQueue, Shape, WorkCompletion,
@@ -19,23 +20,13 @@ use crate::DeviceError;
 pub(super) struct Rail {
     // Queue pairs first: they are dropped before what they use. None once the rail has failed.
     pub(super) senders: Vec<Sender>,
-    receives: ReceiveQueue,
+    pub(super) incoming: Incoming,
     send_queue: Arc<CompletionQueue>,
-    receive_queue: Arc<CompletionQueue>,
     pub(super) domain: Arc<Domain>,
     pub(super) channel: Arc<Channel>,
     pub(super) context: Arc<Context>,
     pub(super) port: Port,
     pub(super) gid: GidEntry,
-    /// What arrived while a queue pair was made anew.
-    early: Vec<Done>,
-    /// Slots to give back to the NIC, in batches.
-    to_post: Vec<u32>,
-    /// Slots that somebody reads.
-    held: usize,
-    slots: usize,
-    /// By slot: how many arrivals that lie in it are not released yet.
-    readers: Box<[u16]>,
     /// It has failed, and does not come back.
     pub(super) dead: bool,
     /// Failures and rebuilds of queue pairs that are gone.
@@ -56,40 +47,41 @@ impl Rail {
         }
         let gid = find_gid(&context, &port, rail)?;
         let slots = config.receive_slots(port.link_bps, datagram_bytes);
+        let queue_pairs = usize::from(config.queue_pairs);
+        let shared = config.shared_receives && context.has_shared_receive_queues()?;
+        let queues = if shared { 1 } else { queue_pairs };
+        let slots = slots.div_ceil(queues) * queues;
         let domain = Domain::new(context.clone())?;
         let channel = Channel::new(&context)?;
-        let sends = usize::from(config.queue_pairs) * config.send_depth;
-        let send_queue = CompletionQueue::new(&context, &channel, sends)?;
+        let send_queue = CompletionQueue::new(&context, &channel, queue_pairs * config.send_depth)?;
         let receive_queue = CompletionQueue::new(&context, &channel, slots)?;
-        let mut receives = ReceiveQueue::new(&domain, Shape { slots, datagram_bytes })?;
-        receives.post(&(0..slots as u32).collect::<Vec<_>>())?;
-        let setup =
-            QueuePairSetup { port: rail.port, qkey, depth: config.send_depth, datagram_bytes };
+        let receives = ReceiveQueue::new(&domain, Shape { slots, datagram_bytes }, shared)?;
+        let setup = QueuePairSetup {
+            port: rail.port,
+            qkey,
+            depth: config.send_depth,
+            receives: slots / queues,
+            datagram_bytes,
+        };
         let sender = |_| {
             QueuePair::new(&domain, &send_queue, &receive_queue, &receives, setup).map(Sender::new)
         };
-        let senders = (0..config.queue_pairs).map(sender).collect::<Result<_, _>>()?;
-        let room = Box::new([WorkCompletion::empty(); POLL_BATCH]);
-        let (to_post, held, dead) = (Vec::with_capacity(slots), 0, false);
-        Ok(Self {
+        let senders = (0..queue_pairs).map(sender).collect::<Result<_, _>>()?;
+        let mut rail = Self {
             senders,
-            receives,
+            incoming: Incoming::new(receives, receive_queue, queues),
             send_queue,
-            receive_queue,
             domain,
             channel,
             context,
             port,
             gid,
-            early: Vec::new(),
-            to_post,
-            held,
-            slots,
-            readers: vec![0; slots].into(),
-            dead,
+            dead: false,
             past: [0; 2],
-            room,
-        })
+            room: Box::new([WorkCompletion::empty(); POLL_BATCH]),
+        };
+        rail.incoming.repost(&rail.senders)?;
+        Ok(rail)
     }
 
     pub(super) fn address(&self) -> RailAddress {
@@ -98,10 +90,6 @@ impl Rail {
             lid: self.port.lid,
             queue_pairs: self.senders.iter().map(|sender| sender.queue_pair.number()).collect(),
         }
-    }
-
-    pub(super) const fn slots(&self) -> usize {
-        self.slots
     }
 
     /// A queue pair that what is sent now can go through.
@@ -127,83 +115,18 @@ impl Rail {
         }
     }
 
-    /// Takes what has arrived to `received`, which is empty, while not too many slots are held. Each one
-    /// is held until it is [released](Self::release), as often as it was [shared](Self::share) and once more.
+    /// Takes what has arrived to `received`, which is empty.
     pub(super) fn collect_received(&mut self, received: &mut Vec<Done>) {
-        // The other half stays with the NIC: what it has no slot for is lost.
-        let room = (self.slots / 2).saturating_sub(self.held).min(POLL_BATCH);
-        if self.early.is_empty() {
-            self.poll_received(room, received);
-        } else {
-            received.extend(self.early.drain(..room.min(self.early.len())));
-        }
-        self.held += received.len();
-        for done in received {
-            self.readers[done.id as usize] = 1;
+        if !self.dead
+            && let Err(error) = self.incoming.collect(&mut self.senders, received)
+        {
+            self.fail(error);
         }
     }
 
-    /// Takes up to `most` completions of receives off the NIC, and returns how many.
-    fn poll_received(&mut self, most: usize, received: &mut Vec<Done>) -> usize {
-        if most == 0 || self.dead {
-            return 0;
-        }
-        let done = match self.receive_queue.poll(&mut self.room[..most]) {
-            Ok(done) => done,
-            Err(error) => {
-                self.fail(error);
-                return 0;
-            }
-        };
-        for done in done.iter().map(WorkCompletion::read) {
-            self.receives.completed(done.id as u32);
-            if done.status == 0 && done.bytes >= gid_bytes() {
-                received.push(done);
-                continue;
-            }
-            self.to_post.push(done.id as u32);
-            if done.status != 0
-                && let Some(sender) = find_sender(&mut self.senders, done.queue_pair)
-            {
-                sender.fail(format_args!("a receive ended with status {}", done.status));
-            }
-        }
-        done.len()
-    }
-
-    /// What is in front of the datagram in a slot that is held.
-    pub(super) fn front(&self, slot: u32) -> Option<gid::Front> {
-        self.receives.grh(slot).map(gid::Front::read)
-    }
-
-    /// The datagram in a slot that is held.
-    pub(super) fn datagram(&self, slot: u32, len: usize) -> Option<&[u8]> {
-        self.receives.datagram(slot, len)
-    }
-
-    /// So many more arrivals lie in a slot that is held.
-    pub(super) fn share(&mut self, slot: u32, more: u16) {
-        self.readers[slot as usize] += more;
-    }
-
-    /// An arrival has been read; with the last one its slot is free.
-    pub(super) fn release(&mut self, slot: u32) {
-        let readers = &mut self.readers[slot as usize];
-        *readers -= 1;
-        if *readers == 0 {
-            self.held -= 1;
-            self.to_post.push(slot);
-        }
-    }
-
-    /// Gives slots back to the NIC, if there are enough of them to be worth it.
+    /// Gives free receive slots back to the NIC.
     pub(super) fn repost(&mut self) {
-        if self.to_post.len() < self.slots.min(2 * POLL_BATCH) / 4 || self.dead {
-            return;
-        }
-        let result = self.receives.post(&self.to_post);
-        self.to_post.clear();
-        if let Err(error) = result {
+        if let Err(error) = self.incoming.repost(&self.senders) {
             self.fail(error);
         }
     }
@@ -260,20 +183,21 @@ impl Rail {
 
     /// Makes a stopped queue pair anew.
     fn restart(&mut self, index: usize) {
-        // Some devices forget what has arrived there and was not looked at.
-        let mut early = std::mem::take(&mut self.early);
-        while self.poll_received(POLL_BATCH, &mut early) > 0 {}
-        self.early = early;
-        let Some(sender) = self.senders.get_mut(index) else { return };
-        if let Err(error) = sender.restart() {
+        if let Err(error) = self.try_restart(index) {
             self.fail(error);
         }
     }
 
-    /// How many receive slots are free or with the NIC, and how many somebody has or will get.
-    #[cfg(test)]
-    pub(super) fn slots_by_place(&self) -> [usize; 2] {
-        [self.receives.posted() + self.to_post.len(), self.held + self.early.len()]
+    fn try_restart(&mut self, index: usize) -> Result<(), DeviceError> {
+        let Self { incoming, senders, .. } = self;
+        incoming.save(senders)?;
+        let Some(sender) = senders.get_mut(index) else { return Ok(()) };
+        sender.queue_pair.reset()?;
+        // From then on, no more comes of what it had.
+        incoming.save(senders)?;
+        incoming.reclaim(index);
+        senders[index].make_ready();
+        Ok(())
     }
 
     /// How often queue pairs have failed, and how often they were made anew.
@@ -312,8 +236,8 @@ impl Rail {
         if self.dead {
             return;
         }
-        self.receive_queue.take_notifications();
-        let armed = self.receive_queue.arm();
+        self.incoming.completions.take_notifications();
+        let armed = self.incoming.completions.arm();
         let armed = if sends { armed.and_then(|()| self.send_queue.arm()) } else { armed };
         if let Err(error) = armed {
             self.fail(error);
@@ -328,10 +252,6 @@ impl Rail {
         self.senders.clear();
         self.dead = true;
     }
-}
-
-fn find_sender(senders: &mut [Sender], number: u32) -> Option<&mut Sender> {
-    senders.iter_mut().find(|sender| sender.queue_pair.number() == number)
 }
 
 fn find_gid(context: &Context, port: &Port, rail: &RailConfig) -> Result<GidEntry, DeviceError> {
@@ -351,10 +271,3 @@ fn find_gid(context: &Context, port: &Port, rail: &RailConfig) -> Result<GidEntr
     }
     Ok(gid)
 }
-
-const fn gid_bytes() -> u32 {
-    super::sys::GRH_BYTES as u32
-}
-
-/// Completions taken at a time.
-pub(super) const POLL_BATCH: usize = 64;

@@ -43,11 +43,11 @@ impl VerbsDevice {
     ) {
         let slot = done.id as u32;
         let len = (done.bytes as usize).saturating_sub(GRH_BYTES);
-        let front = self.rails[rail].front(slot);
+        let front = self.rails[rail].incoming.front(slot);
         let (Some(front), Some(beside)) = (front, done.immediate) else {
             // Of something else that knows the Q_Key.
             self.stats.malformed += 1;
-            self.rails[rail].release(slot);
+            self.rails[rail].incoming.release(slot);
             return;
         };
         let source = Source { qkey: beside & !OWN, gid: front.source };
@@ -67,7 +67,7 @@ impl VerbsDevice {
         if beside & OWN != 0 && !is_bundle {
             self.hear(rail, slot, len, &source, done.from);
             *last = None;
-            self.rails[rail].release(slot);
+            self.rails[rail].incoming.release(slot);
             return;
         }
         match known {
@@ -89,7 +89,8 @@ impl VerbsDevice {
         }
         let (rail, slot) = self.place(whole.slot);
         let before = arrivals.len();
-        let bytes = self.rails[rail].datagram(slot, whole.len as usize).unwrap_or_default();
+        let bytes =
+            self.rails[rail].incoming.datagram(slot, whole.len as usize).unwrap_or_default();
         match bundle::split(bytes) {
             Ok(pieces) => arrivals.extend(pieces.map(|piece| Arrival {
                 offset: piece.start as u32,
@@ -99,18 +100,18 @@ impl VerbsDevice {
             Err(why) => {
                 tracing::debug!(%why, "a datagram was dropped");
                 self.stats.malformed += 1;
-                return self.rails[rail].release(slot);
+                return self.rails[rail].incoming.release(slot);
             }
         }
         let count = arrivals.len() - before;
-        self.rails[rail].share(slot, count as u16 - 1);
+        self.rails[rail].incoming.share(slot, count as u16 - 1);
         self.stats.bundles_received += 1;
         self.stats.bundled_received += count as u64;
     }
 
     /// A greeting.
     fn hear(&mut self, rail: usize, slot: u32, len: usize, source: &Source, queue_pair: u32) {
-        let bytes = self.rails[rail].datagram(slot, len);
+        let bytes = self.rails[rail].incoming.datagram(slot, len);
         match bytes.and_then(Greeting::from_bytes) {
             Some(Greeting::WhoAreYou) => {
                 let introduction = self.introduction();
@@ -165,14 +166,14 @@ impl VerbsDevice {
     pub(super) fn slot_bytes(&self, arrival: &Arrival) -> &[u8] {
         let (rail, slot) = self.place(arrival.slot);
         let (start, end) = (arrival.offset as usize, (arrival.offset + arrival.len) as usize);
-        let datagram = self.rails.get(rail).and_then(|rail| rail.datagram(slot, end));
+        let datagram = self.rails.get(rail).and_then(|rail| rail.incoming.datagram(slot, end));
         datagram.and_then(|datagram| datagram.get(start..)).unwrap_or_default()
     }
 
     /// An arrival has been read.
     pub(super) fn give_back(&mut self, slot: Slot) {
         let (rail, slot) = self.place(slot);
-        self.rails[rail].release(slot);
+        self.rails[rail].incoming.release(slot);
     }
 
     const fn slot(&self, rail: usize, slot: u32) -> Slot {

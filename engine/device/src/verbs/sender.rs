@@ -12,7 +12,6 @@
 use std::time::{Duration, Instant};
 
 use super::sys::{Done, QueuePair};
-use crate::DeviceError;
 
 /// A queue pair that is watched.
 #[derive(Debug)]
@@ -85,9 +84,8 @@ impl Sender {
         self.stopped.is_some_and(|since| now.duration_since(since) >= REST)
     }
 
-    /// Makes it anew. An error means that the device does not obey any more.
-    pub(super) fn restart(&mut self) -> Result<(), DeviceError> {
-        self.queue_pair.reset()?;
+    /// It has been reset, and goes on.
+    pub(super) fn make_ready(&mut self) {
         match self.queue_pair.make_ready() {
             Ok(()) => {
                 tracing::debug!(queue_pair = self.queue_pair.number(), "made anew");
@@ -100,8 +98,12 @@ impl Sender {
             }
         }
         self.seen = (self.queue_pair.progress(), Instant::now());
-        Ok(())
     }
+}
+
+/// The one with that number.
+pub(super) fn find_sender(senders: &mut [Sender], number: u32) -> Option<&mut Sender> {
+    senders.iter_mut().find(|sender| sender.queue_pair.number() == number)
 }
 
 /// How long a queue pair stays stopped: longer than any NIC takes to give back what it has begun

@@ -109,7 +109,17 @@ fn sender(device: &mut VerbsDevice, turn: usize) -> &mut Sender {
 #[test]
 #[ignore = "needs an RDMA device: engine/device/lab/test"]
 fn queue_pairs_that_fail_are_made_anew_and_everything_arrives() {
-    let mut bench = Bench::new(&config());
+    fail_again_and_again(&config());
+}
+
+#[test]
+#[ignore = "needs an RDMA device: engine/device/lab/test"]
+fn queue_pairs_with_receives_of_their_own_get_them_back() {
+    fail_again_and_again(&VerbsConfig { shared_receives: false, ..config() });
+}
+
+fn fail_again_and_again(config: &VerbsConfig) {
+    let mut bench = Bench::new(config);
     let (mut turn, mut next) = (0, 100);
     bench.deliver(2000, |bench| {
         if bench.arrived.len() < next {
@@ -128,7 +138,7 @@ fn queue_pairs_that_fail_are_made_anew_and_everything_arrives() {
         assert_eq!((stats.rails_failed, stats.ports_down), (0, 0));
         // What the NIC had is here or there: no slot is lost, in neither direction.
         for rail in &mut device.rails {
-            assert_eq!(rail.slots_by_place(), [SLOTS, 0]);
+            assert_eq!(rail.incoming.slots_by_place(), [SLOTS, 0]);
             assert!(rail.senders.iter().all(|sender| sender.queue_pair.room() == 128));
         }
     }

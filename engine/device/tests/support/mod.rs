@@ -197,13 +197,16 @@ pub(crate) mod verbs {
 
     /// Names the rails, such as `rxe0,rxe1`.
     const VARIABLE: &str = "USRD_VERBS";
+    /// Whether queue pairs are to have receive queues of their own, as if the devices knew no others.
+    const OWN_RECEIVES: &str = "USRD_VERBS_OWN_RECEIVES";
 
     pub(crate) fn config() -> VerbsConfig {
         let rails = std::env::var(VARIABLE).unwrap_or_else(|_| {
             let ports = ports().expect("the verbs library, and a device");
             ports.first().expect("an RDMA device").rail.to_string()
         });
-        rails.parse().unwrap()
+        let config: VerbsConfig = rails.parse().unwrap();
+        VerbsConfig { shared_receives: std::env::var_os(OWN_RECEIVES).is_none(), ..config }
     }
 
     /// A small device, with as many paths and slots as the others have.

@@ -121,6 +121,16 @@ impl Context {
         self.raw.as_ptr()
     }
 
+    /// Whether queue pairs can share a receive queue.
+    pub(in crate::verbs) fn has_shared_receive_queues(&self) -> Result<bool, DeviceError> {
+        let mut raw = MaybeUninit::<ibv::ibv_device_attr>::zeroed();
+        // SAFETY: the context is open, and the structure is one in which zero is a value of every field.
+        let code = unsafe { ibv::ibv_query_device(self.as_ptr(), raw.as_mut_ptr()) };
+        check("asking what the device can do", code)?;
+        // SAFETY: zeroed, and then filled in.
+        Ok(unsafe { raw.assume_init() }.max_srq > 0)
+    }
+
     /// A port; the first one is 1.
     pub(in crate::verbs) fn port(&self, number: u8) -> Result<Port, DeviceError> {
         let mut raw = MaybeUninit::<ibv::ibv_port_attr>::zeroed();

@@ -1,4 +1,5 @@
-//! What the NIC writes to: one shared receive queue, over one registered slab.
+//! What the NIC writes to: one registered slab, whose slots are posted to a shared receive queue or, where
+//! there is none, to the queue pairs' own.
 //!
 //! ```text
 //!   slot   [ .... | GRH 40 | header 64 | payload ................ ]
@@ -8,15 +9,16 @@
 //! The two entries lie next to each other here, so that a datagram is one slice; that they are two
 //! is what lets the second one lie elsewhere.
 
+use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
 use rdma_mummy_sys as ibv;
 
-use super::{Domain, Region, check, check_pointer};
+use super::{Domain, QueuePair, Region, check, check_pointer};
 use crate::DeviceError;
 
-/// A shared receive queue: what is posted to it, and what is not.
+/// Memory to receive into: what is posted, and what is not.
 pub(in crate::verbs) struct ReceiveQueue {
     pool: Arc<Pool>,
     shape: Shape,
@@ -26,11 +28,11 @@ pub(in crate::verbs) struct ReceiveQueue {
     entries: Box<[[ibv::ibv_sge; 2]]>,
 }
 
-/// The queue itself and the memory that is posted to it: they last as long as a queue pair that
-/// uses them.
+/// The shared queue, if there is one, and the memory that is posted: they last as long as a queue pair
+/// that uses them.
 #[derive(Debug)]
 pub(super) struct Pool {
-    raw: NonNull<ibv::ibv_srq>,
+    shared: Option<NonNull<ibv::ibv_srq>>,
     region: Region,
 }
 
@@ -61,16 +63,15 @@ impl Shape {
 }
 
 impl ReceiveQueue {
-    /// A queue with nothing posted.
-    pub(in crate::verbs) fn new(domain: &Arc<Domain>, shape: Shape) -> Result<Self, DeviceError> {
-        let mut attributes = ibv::ibv_srq_init_attr {
-            srq_context: std::ptr::null_mut(),
-            attr: ibv::ibv_srq_attr { max_wr: shape.slots as u32, max_sge: 2, srq_limit: 0 },
-        };
-        // SAFETY: the domain exists, and the attributes outlive the call.
-        let raw = unsafe { ibv::ibv_create_srq(domain.as_ptr(), &mut attributes) };
-        let raw = check_pointer("creating a shared receive queue", raw)?;
-        let pool = Arc::new(Pool { raw, region: Region::allocate(domain, shape.bytes())? });
+    /// With nothing posted.
+    pub(in crate::verbs) fn new(
+        domain: &Arc<Domain>,
+        shape: Shape,
+        shared: bool,
+    ) -> Result<Self, DeviceError> {
+        let region = Region::allocate(domain, shape.bytes())?;
+        let shared = shared.then(|| create_shared(domain, shape.slots)).transpose()?;
+        let pool = Arc::new(Pool { shared, region });
         // SAFETY: zero is a value of every field of both structures.
         let (request, entry) = unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
         Ok(Self {
@@ -86,12 +87,26 @@ impl ReceiveQueue {
         &self.pool
     }
 
-    /// Gives slots to the NIC, all in one chain for each [`POST_BATCH`].
-    pub(in crate::verbs) fn post(&mut self, slots: &[u32]) -> Result<(), DeviceError> {
-        slots.chunks(POST_BATCH).try_for_each(|slots| self.post_chain(slots))
+    pub(in crate::verbs) const fn shape(&self) -> Shape {
+        self.shape
     }
 
-    fn post_chain(&mut self, slots: &[u32]) -> Result<(), DeviceError> {
+    /// Whether all queue pairs take from one queue.
+    pub(in crate::verbs) fn is_shared(&self) -> bool {
+        self.pool.shared.is_some()
+    }
+
+    /// Gives slots to the NIC, all in one chain for each [`POST_BATCH`]: to the queue that this queue pair
+    /// takes from.
+    pub(in crate::verbs) fn post(
+        &mut self,
+        queue_pair: &QueuePair,
+        slots: &[u32],
+    ) -> Result<(), DeviceError> {
+        slots.chunks(POST_BATCH).try_for_each(|slots| self.post_chain(queue_pair, slots))
+    }
+
+    fn post_chain(&mut self, queue_pair: &QueuePair, slots: &[u32]) -> Result<(), DeviceError> {
         let lkey = self.pool.region.lkey();
         for (index, &slot) in slots.iter().enumerate() {
             let posted = std::mem::replace(&mut self.posted[slot as usize], true);
@@ -117,7 +132,11 @@ impl ReceiveQueue {
         // SAFETY: the chain and its entries outlive the call, which copies them; the memory they
         // name is this queue's, and is not shown while it is posted.
         let code = unsafe {
-            ibv::ibv_post_srq_recv(self.pool.as_ptr(), self.requests.as_mut_ptr(), &mut bad)
+            let chain = self.requests.as_mut_ptr();
+            match self.pool.shared {
+                Some(shared) => ibv::ibv_post_srq_recv(shared.as_ptr(), chain, &mut bad),
+                None => ibv::ibv_post_recv(queue_pair.as_ptr(), chain, &mut bad),
+            }
         };
         check("posting receive buffers", code)
     }
@@ -125,6 +144,14 @@ impl ReceiveQueue {
     /// The NIC has given a slot back.
     pub(in crate::verbs) fn completed(&mut self, slot: u32) {
         self.posted[slot as usize] = false;
+    }
+
+    /// The NIC has let go of these slots, without a word. Returns those that it had.
+    pub(in crate::verbs) fn reclaim(&mut self, slots: Range<usize>) -> Vec<u32> {
+        let lost: Vec<u32> =
+            slots.filter(|&slot| self.posted[slot]).map(|slot| slot as u32).collect();
+        lost.iter().for_each(|&slot| self.completed(slot));
+        lost
     }
 
     /// How many slots the NIC has.
@@ -161,16 +188,19 @@ impl ReceiveQueue {
 }
 
 impl Pool {
-    pub(super) const fn as_ptr(&self) -> *mut ibv::ibv_srq {
-        self.raw.as_ptr()
+    /// The shared queue; null if there is none.
+    pub(super) fn as_ptr(&self) -> *mut ibv::ibv_srq {
+        self.shared.map_or(std::ptr::null_mut(), NonNull::as_ptr)
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        // SAFETY: the queue pairs that use it are gone: each holds a reference to it. The slab goes
-        // after it, as a field.
-        unsafe { ibv::ibv_destroy_srq(self.as_ptr()) };
+        if let Some(shared) = self.shared {
+            // SAFETY: the queue pairs that use it are gone: each holds a reference to it. The slab goes
+            // after it, as a field.
+            unsafe { ibv::ibv_destroy_srq(shared.as_ptr()) };
+        }
     }
 }
 
@@ -178,6 +208,16 @@ impl std::fmt::Debug for ReceiveQueue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "ReceiveQueue({:?})", self.shape)
     }
+}
+
+fn create_shared(domain: &Domain, slots: usize) -> Result<NonNull<ibv::ibv_srq>, DeviceError> {
+    let mut attributes = ibv::ibv_srq_init_attr {
+        srq_context: std::ptr::null_mut(),
+        attr: ibv::ibv_srq_attr { max_wr: slots as u32, max_sge: 2, srq_limit: 0 },
+    };
+    // SAFETY: the domain exists, and the attributes outlive the call.
+    let raw = unsafe { ibv::ibv_create_srq(domain.as_ptr(), &mut attributes) };
+    check_pointer("creating a shared receive queue", raw)
 }
 
 /// The global route header, in front of every UD datagram.

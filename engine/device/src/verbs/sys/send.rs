@@ -50,6 +50,8 @@ pub(in crate::verbs) struct QueuePairSetup {
     pub(in crate::verbs) qkey: u32,
     /// Datagrams under way at most.
     pub(in crate::verbs) depth: usize,
+    /// Receives posted at most, if it has a queue of its own for them.
+    pub(in crate::verbs) receives: usize,
     /// The largest, header and payload.
     pub(in crate::verbs) datagram_bytes: usize,
 }
@@ -110,9 +112,9 @@ impl QueuePair {
             srq: pool.as_ptr(),
             cap: ibv::ibv_qp_cap {
                 max_send_wr: setup.depth as u32,
-                max_recv_wr: 0,
+                max_recv_wr: if receives.is_shared() { 0 } else { setup.receives as u32 },
                 max_send_sge: 2,
-                max_recv_sge: 0,
+                max_recv_sge: if receives.is_shared() { 0 } else { 2 },
                 max_inline_data: INLINE_BYTES,
             },
             qp_type: ibv::ibv_qp_type::IBV_QPT_UD,
