@@ -136,6 +136,16 @@ impl Endpoint {
         self.hand_out();
     }
 
+    /// A message of which nothing has been taken will not come: perhaps that of a trimmed header.
+    pub(super) fn credit_retraction(&mut self, index: u32) {
+        let crowd = self.peers[index as usize].receiver.crowd.get_mut();
+        let grant = crowd.map(|crowd| &mut crowd.grant).filter(|grant| grant.announced);
+        let Some(grant) = grant else { return };
+        grant.announced = false;
+        let announced_bytes = grant.backlog_bytes;
+        self.credit_withdrawal(index, announced_bytes);
+    }
+
     /// So many bytes of a message that a peer had begun will not come.
     pub(super) fn credit_withdrawal(&mut self, index: u32, missing_bytes: u64) {
         if self.grants.window == 0 {
@@ -260,3 +270,11 @@ impl Endpoint {
 
 /// Longer than a grant and its packet take, however long the queue is.
 const PATIENCE_RTTS: u64 = 4;
+
+#[cfg(test)]
+impl Endpoint {
+    /// Peers that have something to send, as far as this side knows.
+    pub(crate) fn backlogged(&self) -> usize {
+        self.grants.backlogged.len()
+    }
+}

@@ -81,6 +81,7 @@ impl Endpoint {
         assert_eq!(self.inbound.len(), 0, "messages on their way in");
         assert_eq!(self.shared.pending_sends, 0, "operations of this side's");
         assert_eq!(self.shared.envelopes.len(), 0, "envelopes of tagged messages");
+        assert_eq!(self.backlogged(), 0, "peers that wait for grants");
         assert_eq!(self.matcher.free_bytes(), self.shared.config.bounce_bytes, "bounce memory");
     }
 }

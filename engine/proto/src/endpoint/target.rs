@@ -47,6 +47,8 @@ impl Endpoint {
         if data.is_end() {
             peer.receiver.message_ends(now, &self.shared);
         }
+        // It needs no grant, but its PSN may be among those granted.
+        self.credit_arrival(index, psn, 0, None);
     }
 
     /// A piece of a transfer, or its immediate. Rules T2, T4, T6.

@@ -8,7 +8,7 @@ use crate::drop_reason::DropReason;
 use crate::ids::{PeerId, Service};
 use crate::peer::receiver::Arrival;
 use crate::time::Instant;
-use crate::wire::{DataFlags, DataView, DecodeError, Kind, NackReason};
+use crate::wire::{DataFlags, DataView, DecodeError, Kind, NackReason, Op};
 
 impl Endpoint {
     /// Takes in what is left of a packet.
@@ -42,7 +42,10 @@ impl Endpoint {
         let peer = &mut *self.peers[index as usize];
         match peer.receiver.admit_trimmed(now, data) {
             Arrival::New(_) => {
-                self.credit_announcement(index, data.total_len());
+                // Rule C5: what else there is needs no credit.
+                if data.op() == Op::Send {
+                    self.credit_announcement(index, data.total_len());
+                }
                 self.tell_refusal(index, data, NackReason::Trimmed, 0)?;
             }
             // An ACK says that it is here already.

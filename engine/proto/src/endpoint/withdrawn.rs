@@ -74,6 +74,7 @@ impl Endpoint {
             if is_rd && order.judge(data.order()) != Order::Impossible {
                 self.pass_over(now, index, data.order());
             }
+            self.credit_retraction(index);
             return false;
         };
         let message = &self.inbound[key as usize];

@@ -9,6 +9,7 @@ use crate::Config;
 use crate::boundary::Disposition;
 use crate::drop_reason::DropReason;
 use crate::ids::Service;
+use crate::region::Access;
 use crate::wire::{DecodeError, NackReason, Packet};
 
 const LIMIT: Duration = Duration::from_secs(1);
@@ -88,6 +89,53 @@ fn a_trimmed_datagram_is_lost() {
     pair.run_until_quiet(LIMIT);
     assert!(pair.b.received().is_empty());
     assert_eq!(pair.b.drops, [DropReason::Trimmed]);
+}
+
+fn with_credits(link: Link) -> Pair {
+    let config = |seed| {
+        let mut config = config(seed);
+        config.cc.receiver_credits = true;
+        config
+    };
+    Pair::new(config(1), config(2), link)
+}
+
+/// Rule C5: only SENDs wait for grants. A trimmed piece of anything else is no backlog, which nothing
+/// would ever end.
+#[test]
+fn a_trimmed_write_leaves_no_backlog() {
+    let mut pair = with_credits(trim_once(&[1, 2, 5]));
+    let memory = pair.register(B, std::vec![0; 60_000], Access::ALL);
+    pair.write(A, &pattern(1, 60_000), memory.start, None);
+    pair.run_until_quiet(LIMIT);
+    assert_eq!(pair.b.drops.len(), 3);
+    assert_eq!(pair.b.endpoint.backlogged(), 0);
+    assert_eq!(pair.contents(B, memory), pattern(1, 60_000));
+    // The answer to a READ.
+    pair.link = trim_once(&[0, 1]);
+    pair.read(A, memory.start, 60_000);
+    pair.run_until_quiet(LIMIT);
+    assert_eq!(pair.a.endpoint.backlogged(), 0);
+    pair.settle_down();
+}
+
+/// Rule C5: a message that was taken back is no backlog any more, even if only a header of it has come.
+#[test]
+fn a_message_that_was_taken_back_leaves_no_backlog() {
+    let mut pair = with_credits(Link::default());
+    pair.post(B, 100);
+    pair.send(A, Service::Srd, &pattern(1, 100));
+    pair.run_until_quiet(LIMIT);
+    pair.link.trim = Some(Box::new(|_, _: &Packet| true));
+    let token = pair.send(A, Service::Srd, &pattern(2, 60_000));
+    pair.run_for(Duration::from_micros(20));
+    assert_eq!(pair.b.endpoint.backlogged(), 1);
+    let now = pair.now;
+    assert!(pair.a.endpoint.cancel_send(now, crate::Token(token)));
+    pair.run_until_quiet(LIMIT);
+    // The last word about it may leave after its completion.
+    pair.run_for(Duration::from_millis(5));
+    assert_eq!(pair.b.endpoint.backlogged(), 0);
 }
 
 /// What says that it is trimmed and is no data, or has payload after all, changes nothing.
