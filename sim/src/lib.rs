@@ -14,6 +14,7 @@
 //!  host/       drives one endpoint; `Transport` is what it sees of it
 //!  baseline/   RC and TCP, to compare with
 //!  traffic     the flows, and how long they would take alone
+//!  memory/     what hosts let others operate on
 //!  check/      one module per property
 //!  digest      the fingerprint of a run
 //!  observe     where a recorder can watch
@@ -37,6 +38,7 @@ pub mod experiments;
 pub mod fabric;
 pub mod host;
 pub mod import;
+pub mod memory;
 pub mod observe;
 pub mod output;
 pub mod report;

@@ -198,6 +198,8 @@ impl<T: Transport> Simulation<T> {
                     hosts[host as usize].crash(world, successor, comes_back);
                 }
             }
+            FaultAction::Revoke(host) => hosts[host as usize].revoke(world),
+            FaultAction::Expose(host) => hosts[host as usize].expose(world),
             FaultAction::Restart(host) => hosts[host as usize].restart(world),
             FaultAction::Down(..)
             | FaultAction::Rate(..)
@@ -226,13 +228,7 @@ impl<T: Transport> Simulation<T> {
     /// Whether no packet is under way, and nobody waits for an answer, or for the rest of a message or
     /// an earlier one: who was to send that may have crashed.
     fn is_silent(&self) -> bool {
-        let is_settled = |host: &Host<T>| {
-            !host.is_paused()
-                && host.in_flight_bytes() == 0
-                && host.open_bounces() == 0
-                && host.transport().posted_receives() == host.open_receives()
-        };
-        self.world.fabric.packets.live() == 0 && self.hosts.iter().all(is_settled)
+        self.world.fabric.packets.live() == 0 && self.hosts.iter().all(Host::is_at_rest)
     }
 }
 
@@ -267,6 +263,9 @@ fn expectations(scenario: &Scenario, plan: &Plan) -> Vec<Expected> {
     let waiting: HashSet<u32> = plan.causes.iter().map(|cause| cause.flow).collect();
     let mut chains = HashSet::new();
     for (number, flow) in (0..).zip(&plan.flows) {
+        if !flow.operation.kind.is_message() {
+            continue;
+        }
         let host = &mut expected[flow.dst as usize];
         host.messages += u64::from(flow.messages);
         host.largest = host.largest.max(flow.size);

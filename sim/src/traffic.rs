@@ -175,6 +175,16 @@ impl Traffic {
         self.owners[message as usize]
     }
 
+    /// The message of a flow that is the `index`-th, from 0.
+    pub fn message(&self, flow: u32, index: u32) -> MessageId {
+        self.flows[flow as usize].first_message + index
+    }
+
+    /// The how manieth of its flow a message is, from 0.
+    pub fn index_of(&self, message: MessageId) -> u32 {
+        message - self.flows[self.flow_of(message) as usize].first_message
+    }
+
     /// A message's flow, its size above all.
     pub fn spec_of(&self, message: MessageId) -> &FlowSpec {
         &self.flows[self.flow_of(message) as usize].spec
@@ -186,15 +196,22 @@ impl Traffic {
         &mut self.flows[flow as usize]
     }
 
-    /// The next message of a flow, if one may start: no more than `outstanding` are under way.
+    /// The next message of a flow, if one may start: no more than `outstanding` are under way, and what
+    /// an operation works on is nobody else's: whose place it takes is over.
     pub fn submit(&mut self, flow: u32, outstanding: u32) -> Option<MessageId> {
         let flow = &mut self.flows[flow as usize];
         let under_way = flow.submitted - flow.completed.min(flow.submitted);
         if flow.submitted == flow.spec.messages || under_way >= outstanding {
             return None;
         }
+        let message = flow.first_message + flow.submitted;
+        if flow.spec.operation.kind.is_transfer() && flow.submitted >= outstanding {
+            let before = message - outstanding;
+            if !self.fates[before as usize].completed {
+                return None;
+            }
+        }
         flow.submitted += 1;
-        let message = flow.first_message + flow.submitted - 1;
         self.fates[message as usize].submitted = true;
         Some(message)
     }
@@ -316,15 +333,26 @@ impl Traffic {
 /// What the messages of a flow take on the wire, headers included.
 pub fn wire_bytes(scenario: &Scenario, spec: &FlowSpec) -> u64 {
     let per_packet = DATA_HEADER_BYTES as u64 + scenario.links.overhead.0;
-    let packets = spec.size.div_ceil(scenario.core.mtu.0).max(1);
-    u64::from(spec.messages) * (spec.size + packets * per_packet)
+    // The operands of an atomic are in the header.
+    let payload = if spec.operation.kind.is_atomic() { 0 } else { spec.size };
+    let packets = payload.div_ceil(scenario.core.mtu.0).max(1);
+    u64::from(spec.messages) * (payload + packets * per_packet)
 }
 
-/// How long a flow takes, alone in the network, until its receiver has everything.
+/// How long a flow takes, alone in the network, until its receiver has everything. Of what is read,
+/// that is who reads.
 pub fn ideal_receiver_fct(scenario: &Scenario, spec: &FlowSpec) -> Time {
+    if spec.pulls() {
+        return ideal_sender_fct(scenario, spec);
+    }
+    ideal_delivery(scenario, spec)
+}
+
+fn ideal_delivery(scenario: &Scenario, spec: &FlowSpec) -> Time {
     let total = wire_bytes(scenario, spec);
     let last_packet = total.min(scenario.packet_bytes());
-    let (network, &FlowSpec { src, dst, .. }) = (scenario.network(), spec);
+    let network = scenario.network();
+    let (src, dst) = (spec.payload_from(), spec.payload_to());
     // All of it crosses the slowest link; the last packet has crossed the others besides.
     network.bottleneck(src, dst).time_for(total - last_packet)
         + network.one_way(src, dst, last_packet)
@@ -333,10 +361,11 @@ pub fn ideal_receiver_fct(scenario: &Scenario, spec: &FlowSpec) -> Time {
 
 /// The same until the sender knows.
 pub fn ideal_sender_fct(scenario: &Scenario, spec: &FlowSpec) -> Time {
-    let &FlowSpec { src, dst, .. } = spec;
+    let (src, dst) = (spec.payload_from(), spec.payload_to());
     let forth = scenario.network().one_way(src, dst, scenario.packet_bytes());
+    // Of what is read the request comes first, and not the answer last.
     let back = scenario.least_rtt(src, dst) - forth - scenario.path_delay(0);
-    ideal_receiver_fct(scenario, spec) + back
+    ideal_delivery(scenario, spec) + back
 }
 
 /// The least time in which the network can carry all flows: its busiest host link never idles, and
@@ -350,7 +379,7 @@ pub fn ideal_span(scenario: &Scenario, plan: &Plan) -> Time {
     for (spec, &start) in plan.flows.iter().zip(&starts) {
         let bytes = wire_bytes(scenario, spec);
         let trip = scenario.least_rtt(spec.src, spec.dst);
-        for link in [spec.src, network.hosts() + spec.dst] {
+        for link in [spec.payload_from(), network.hosts() + spec.payload_to()] {
             let (sum, least) = busy[link as usize];
             busy[link as usize] = (sum + bytes, least.min(start + trip));
         }

@@ -1,13 +1,14 @@
 //! What all hosts share: time, the network, the traffic, and those who watch.
 
 use slab::Slab;
-use usrd_proto::wire::{DATA_HEADER_BYTES, DataFlags};
-use usrd_proto::{CompletionLevel, Placement};
+use usrd_proto::wire::{self, DATA_HEADER_BYTES, DataFlags};
+use usrd_proto::{Atomic, BufferRange, CompletionLevel, Placement};
 
 use crate::check::Checkers;
 use crate::digest::Kind;
 use crate::event::{Event, EventQueue};
 use crate::fabric::{Fabric, PacketId, Step};
+use crate::memory::{Exposed, Name};
 use crate::observe::Observer;
 use crate::scenario::Scenario;
 use crate::time::Time;
@@ -25,29 +26,42 @@ pub struct World {
     pub fabric: Fabric,
     /// The flows.
     pub traffic: Traffic,
+    /// The memory that hosts let others operate on.
+    pub exposed: Exposed,
     /// Those who watch.
     pub checkers: Checkers,
     /// The fingerprint, and who records.
     pub observer: Observer,
     /// Placements under way.
-    pub placements: Slab<PendingPlacement>,
+    pub placements: Slab<Pending>,
     /// What all hosts are like.
     pub options: HostSettings,
     /// Packets that reached a host which was down.
     pub missed: u64,
+    /// Packets that ask whether a path, or a peer, is there: numbered like data, and as small as answers.
+    pub questions: u64,
     /// Flows that a step has made ready.
     ready: Vec<u32>,
 }
 
 /// A placement that takes its time.
 #[derive(Clone, Copy, Debug)]
-pub struct PendingPlacement {
+pub struct Pending {
     /// The packet that holds the payload.
     pub packet: PacketId,
-    /// Where it goes.
-    pub placement: Placement,
+    /// What is to be done.
+    pub work: Work,
     /// Of which incarnation of its host.
     pub incarnation: u32,
+}
+
+/// What a host's device does for an arrival.
+#[derive(Clone, Copy, Debug)]
+pub enum Work {
+    /// It puts the payload there.
+    Place(Placement),
+    /// It performs an atomic.
+    Perform(Atomic),
 }
 
 /// What all hosts are like.
@@ -67,16 +81,20 @@ impl World {
     /// The start of a run.
     pub fn new(scenario: &Scenario, seed: u64, plan: &Plan) -> Self {
         let traffic = Traffic::new(plan);
+        let (hosts, outstanding) = (scenario.topology.hosts, scenario.workload.outstanding);
+        let exposed = Exposed::new(plan, hosts, outstanding);
         Self {
             now: Time::ZERO,
             queue: EventQueue::new(scenario.event_queue),
             fabric: Fabric::new(scenario, seed),
-            checkers: Checkers::new(scenario, &traffic),
+            checkers: Checkers::new(scenario, &traffic, exposed.areas()),
             traffic,
+            exposed,
             observer: Observer::default(),
             placements: Slab::new(),
             ready: Vec::new(),
             missed: 0,
+            questions: 0,
             options: HostSettings {
                 placement_delay: scenario.host.placement_delay,
                 nic_packets: scenario.host.nic_packets,
@@ -131,19 +149,50 @@ impl World {
     /// originals do not count: nobody sent anything twice.
     pub(crate) fn count_duplicate(&mut self, packet: PacketId) {
         let packet = self.fabric.packets.packet(packet);
-        if let (Some(range), false) = (packet.payload(), packet.twinned) {
-            self.traffic.of_message(range.buffer.0).spurious += 1;
+        if let (Some(range), false) = (packet.payload(), packet.twinned)
+            && let Some(message) = self.message_in(packet.source(), range)
+        {
+            self.traffic.of_message(message).spurious += 1;
+        }
+    }
+
+    /// Whose bytes these are of a host's.
+    #[inline]
+    fn message_in(&self, host: u32, range: BufferRange) -> Option<MessageId> {
+        match Name::of(range.buffer) {
+            Name::Message(message) | Name::List(message) => Some(message),
+            Name::Region(_) => {
+                let spot = self.exposed.areas().find(host, range.offset)?;
+                Some(self.traffic.message(spot.flow, spot.slot))
+            }
         }
     }
 
     fn count_transmission(&mut self, packet: PacketId) {
         let packet = self.fabric.packets.packet(packet);
-        let Some(range) = packet.payload() else { return };
-        let flow = self.traffic.of_message(range.buffer.0);
+        let Some(range) = packet.payload() else {
+            self.questions += u64::from(is_question(packet.head()));
+            return;
+        };
+        let Some(message) = self.message_in(packet.source(), range) else { return };
+        if let Name::Region(registration) = Name::of(range.buffer) {
+            self.checkers.touched(self.now, registration);
+        }
+        let flow = self.traffic.of_message(message);
         flow.packets += 1;
         flow.retransmissions += u64::from(is_retransmission(packet.head()));
     }
 }
+
+/// Whether a packet asks if somebody is there.
+fn is_question(head: &[u8]) -> bool {
+    let decoded = || wire::Packet::decode(head, head.len());
+    head.len() < LEAST_ACK_BYTES
+        && matches!(decoded(), Ok(wire::Packet::Probe(_) | wire::Packet::Part(_)))
+}
+
+/// Most packets without payload are ACKs, and as long as this: they need not be looked at.
+const LEAST_ACK_BYTES: usize = 48;
 
 /// Whether a data packet's header says that it has been sent before.
 fn is_retransmission(head: &[u8]) -> bool {

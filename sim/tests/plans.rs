@@ -123,6 +123,13 @@ fn every_request_gets_its_blocks_and_its_notification() {
 }
 
 #[test]
+fn every_cache_is_read_by_one_operation() {
+    let report = run("kv-read.toml");
+    assert_eq!((report.totals.job_us.unwrap().count, report.flows.len()), (24, 24), "{report}");
+    assert!(report.totals.retransmissions * 100 < report.totals.packets, "{report}");
+}
+
+#[test]
 fn a_ring_runs_at_line_rate() {
     let report = run("ring-all-reduce.toml");
     assert_eq!(report.totals.retransmissions, 0, "{report}");
@@ -142,6 +149,7 @@ fn no_plan_is_left_out() {
         "bounce-credit.toml",
         "hello.toml",
         "incast.toml",
+        "kv-read.toml",
         "kv-transfer.toml",
         "paths-10x.toml",
         "ring-all-reduce.toml",

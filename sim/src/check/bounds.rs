@@ -31,15 +31,20 @@ impl Bounds {
         let mut peers = HashSet::new();
         for flow in traffic.flows() {
             let (src, dst) = (flow.spec.src, flow.spec.dst);
-            let most = &mut most_bytes[src as usize];
-            *most = match flow.spec.service {
-                ServiceKey::Srd | ServiceKey::Rd if peers.insert((src, dst)) => {
-                    most.saturating_add(window)
-                }
-                ServiceKey::Srd | ServiceKey::Rd => *most,
-                // UD asks no controller, and a baseline has its own.
-                _ => u64::MAX,
-            };
+            // What is asked for in a list of blocks goes the other way.
+            let both = [(src, dst), (dst, src)];
+            let sends = if flow.spec.pulls() { &both[..] } else { &both[..1] };
+            for &(from, to) in sends {
+                let most = &mut most_bytes[from as usize];
+                *most = match flow.spec.service {
+                    ServiceKey::Srd | ServiceKey::Rd if peers.insert((from, to)) => {
+                        most.saturating_add(window)
+                    }
+                    ServiceKey::Srd | ServiceKey::Rd => *most,
+                    // UD asks no controller, and a baseline has its own.
+                    _ => u64::MAX,
+                };
+            }
         }
         Self { most_bytes, packet_bytes }
     }

@@ -74,6 +74,29 @@ impl ExactlyOnce {
         self.messages[message as usize] = Progress { completions, ..Progress::default() };
     }
 
+    /// Whether every byte of a message is placed, once.
+    pub(super) fn is_whole(&self, spec: &FlowSpec, message: MessageId) -> bool {
+        let whole = position(message, spec.size).wrapping_sub(position(message, 0));
+        self.messages[message as usize].cover == whole
+    }
+
+    /// An operation completed, which says that all its bytes are in place.
+    pub(super) fn in_place(&self, spec: &FlowSpec, message: MessageId) -> Result<(), String> {
+        match self.is_whole(spec, message) {
+            true => Ok(()),
+            false => Err(format!("message {message} is complete, and not all in place")),
+        }
+    }
+
+    /// An operation that moves no bytes was carried out.
+    pub(super) fn carried_out(&mut self, message: MessageId) -> Result<(), String> {
+        self.messages[message as usize].deliveries += 1;
+        match self.messages[message as usize].deliveries {
+            1 => Ok(()),
+            _ => Err(format!("message {message} was carried out again")),
+        }
+    }
+
     /// A message was delivered.
     pub(super) fn delivered(&mut self, spec: &FlowSpec, message: MessageId) -> Result<(), String> {
         let progress = &mut self.messages[message as usize];
@@ -84,11 +107,11 @@ impl ExactlyOnce {
         if progress.deliveries > 1 {
             return Err(format!("message {message} was delivered again"));
         }
-        let whole = position(message, spec.size).wrapping_sub(position(message, 0));
-        if progress.cover != whole {
+        let placed_bytes = progress.placed_bytes;
+        if !self.is_whole(spec, message) {
             return Err(format!(
                 "message {message} was delivered with gaps or overlaps: {} of {} bytes placed",
-                progress.placed_bytes, spec.size
+                placed_bytes, spec.size
             ));
         }
         Ok(())
@@ -126,7 +149,7 @@ const STEP: u64 = 0x243f_6a88_85a3_08d3;
 mod tests {
     use super::*;
     use crate::time::Time;
-    use crate::workload::Plan;
+    use crate::workload::{Operation, Plan};
 
     const SPEC: FlowSpec = FlowSpec {
         src: 0,
@@ -134,6 +157,7 @@ mod tests {
         messages: 2,
         size: 300,
         service: ServiceKey::Srd,
+        operation: Operation::SEND,
         start: Time::ZERO,
     };
 

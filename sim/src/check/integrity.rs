@@ -2,6 +2,7 @@
 //! position (which stretch of whose buffer went where); byte by byte if bytes are carried.
 
 use super::Piece;
+use crate::memory::Scatter;
 use crate::traffic::MessageId;
 use crate::workload::FlowSpec;
 
@@ -22,8 +23,9 @@ pub fn fill_pattern(message: MessageId, at: u64, out: &mut [u8]) {
 /// A piece went from its place in the message to the same place in a buffer of that message.
 pub(super) fn check_piece(spec: &FlowSpec, piece: &Piece) -> Result<(), String> {
     let &Piece { message, host, held, source_offset, source_len, offset, len } = piece;
-    if host != spec.dst {
-        return Err(format!("message {message} is for host {}, placed at {host}", spec.dst));
+    let to = spec.payload_to();
+    if host != to {
+        return Err(format!("message {message} is for host {to}, placed at {host}"));
     }
     if held.is_some_and(|held| held != message) {
         return Err(format!("host {host}: message {message} placed over message {held:?}"));
@@ -62,6 +64,22 @@ pub(super) fn check_bytes(message: MessageId, bytes: &[u8]) -> Result<(), String
     })
 }
 
+/// The bytes that a transfer has moved are those that were to be moved. What is written is numbered from
+/// its start in the writer's buffer; what is read, from its start in the memory where it was.
+pub(super) fn check_moved(spec: &FlowSpec, message: MessageId, bytes: &[u8]) -> Result<(), String> {
+    for (at, remote, len) in Scatter::new(spec, message).blocks() {
+        let (lies, came_from) = if spec.pulls() { (at, remote) } else { (remote, at) };
+        let block = bytes.get(lies as usize..(lies + len) as usize).unwrap_or_default();
+        let wrong = block.iter().zip(came_from..).find(|&(&it, from)| it != pattern(message, from));
+        if wrong.is_some() || block.len() as u64 != len {
+            return Err(format!(
+                "message {message}: the block at {lies} does not hold what was at {came_from}: {wrong:?}"
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn pattern(message: MessageId, at: u64) -> u8 {
     let word = (at ^ u64::from(message) << 33).wrapping_add(1).wrapping_mul(FACTOR);
     (word >> 56) as u8 ^ (word >> 29) as u8
@@ -75,6 +93,7 @@ mod tests {
     use super::*;
     use crate::scenario::ServiceKey;
     use crate::time::Time;
+    use crate::workload::{Operation, OperationKey};
 
     const SPEC: FlowSpec = FlowSpec {
         src: 0,
@@ -82,6 +101,7 @@ mod tests {
         messages: 9,
         size: 300,
         service: ServiceKey::Srd,
+        operation: Operation::SEND,
         start: Time::ZERO,
     };
 
@@ -108,6 +128,24 @@ mod tests {
             Piece { source_offset: 100, ..piece() },
         ];
         assert!(wrong.iter().all(|piece| check_piece(&SPEC, piece).is_err()));
+    }
+
+    #[test]
+    fn blocks_are_looked_for_where_they_were_to_go() {
+        for (kind, pulls) in [(OperationKey::Write, false), (OperationKey::Read, true)] {
+            let operation = Operation { kind, vector: 7, immediate: false };
+            let spec = FlowSpec { operation, ..SPEC };
+            let mut bytes = vec![0; 400];
+            for (at, remote, len) in Scatter::new(&spec, 5).blocks() {
+                let (lies, came_from) = if pulls { (at, remote) } else { (remote, at) };
+                fill_pattern(5, came_from, &mut bytes[lies as usize..(lies + len) as usize]);
+            }
+            check_moved(&spec, 5, &bytes).unwrap();
+            assert!(check_moved(&spec, 4, &bytes).is_err());
+            assert!(check_moved(&spec, 5, &bytes[..200]).is_err());
+            bytes[150] ^= 1;
+            assert!(check_moved(&spec, 5, &bytes).is_err());
+        }
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! Liveness: every message is sent and received before the end, and none is given up.
 
-use usrd_proto::SendFailure;
+use std::fmt::Display;
 
 use crate::traffic::{MessageId, Traffic};
 
 /// Judges a completed send: nothing but a crash can kill a peer, so no other has to fail.
 pub(super) fn check_send(
     message: MessageId,
-    result: Result<(), SendFailure>,
+    result: Result<(), impl Display>,
 ) -> Result<(), String> {
     result.map_err(|failure| format!("message {message}: {failure}"))
 }

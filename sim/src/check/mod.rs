@@ -1,15 +1,20 @@
 //! Checkers: one property each, always on. They watch what hosts tell them, know nothing of how the
 //! protocol works, and cost a few operations per packet. What they find does not stop a run.
 
+mod atomics;
 mod bounds;
 mod conservation;
 mod crashes;
 mod exactly_once;
+mod immediate;
 mod integrity;
 mod leftovers;
 mod liveness;
 mod memory;
+mod operations;
 mod order;
+mod overwrite;
+mod revocation;
 mod spurious;
 
 use std::fmt;
@@ -17,13 +22,19 @@ use std::fmt;
 use serde::Serialize;
 use usrd_proto::{EndpointStats, RecvFailure, SendFailure};
 
+use self::atomics::Atomics;
 use self::bounds::Bounds;
 use self::crashes::Crashes;
 use self::exactly_once::ExactlyOnce;
+use self::immediate::Immediates;
 pub use self::integrity::{fill_pattern, send_base};
 use self::memory::Memory;
+pub use self::operations::Landing;
 use self::order::Order;
+use self::overwrite::Overwrite;
+use self::revocation::Revocation;
 use crate::host::{Host, Transport};
+use crate::memory::Areas;
 use crate::scenario::Scenario;
 use crate::time::Time;
 use crate::traffic::{MessageId, Traffic};
@@ -41,6 +52,14 @@ pub enum Checker {
     Order,
     /// What is delivered is what was sent.
     Integrity,
+    /// What is written in memory is not written over by what is older.
+    Overwrite,
+    /// The destination of an operation is told once, when all is in place.
+    Immediate,
+    /// Memory that was taken back is left alone.
+    Revocation,
+    /// Atomics are performed once, one after the other.
+    Atomics,
     /// Every packet is delivered, dropped or under way, every trimmed one as well.
     Conservation,
     /// A host has no more under way than its windows allow.
@@ -63,6 +82,10 @@ impl fmt::Display for Checker {
             Self::ExactlyOnce => "exactly-once",
             Self::Order => "order",
             Self::Integrity => "integrity",
+            Self::Overwrite => "overwrite",
+            Self::Immediate => "immediate",
+            Self::Revocation => "revocation",
+            Self::Atomics => "atomics",
             Self::Conservation => "conservation",
             Self::Window => "window",
             Self::Memory => "memory",
@@ -117,19 +140,27 @@ pub struct Checkers {
     crashes: Crashes,
     bounds: Bounds,
     memory: Memory,
+    overwrite: Overwrite,
+    immediates: Immediates,
+    revocation: Revocation,
+    atomics: Atomics,
     carries_bytes: bool,
     log: Log,
 }
 
 impl Checkers {
-    /// For a run of a scenario with this traffic.
-    pub fn new(scenario: &Scenario, traffic: &Traffic) -> Self {
+    /// For a run of a scenario with this traffic, which works on these areas of memory.
+    pub fn new(scenario: &Scenario, traffic: &Traffic, areas: &Areas) -> Self {
         Self {
             exactly_once: ExactlyOnce::new(traffic),
             order: Order::new(traffic),
             crashes: Crashes::default(),
             bounds: Bounds::new(scenario, traffic),
             memory: Memory::new(scenario),
+            overwrite: Overwrite::new(areas),
+            immediates: Immediates::default(),
+            revocation: Revocation::default(),
+            atomics: Atomics::default(),
             carries_bytes: scenario.integrity,
             log: Log::default(),
         }
@@ -175,7 +206,8 @@ impl Checkers {
     pub fn crashed(&mut self, host: u32, hosts: u32, traffic: &Traffic) {
         self.crashes.crashed(host, hosts);
         for message in traffic.under_way(host) {
-            if traffic.spec_of(message).dst == host && !traffic.is_completed(message) {
+            let spec = traffic.spec_of(message);
+            if spec.payload_to() == host && !traffic.is_completed(message) {
                 self.exactly_once.begin_anew(message);
                 self.order.begin_anew(traffic.flow_of(message));
             }
@@ -277,6 +309,7 @@ pub fn finish<T: Transport>(scenario: &Scenario, world: &mut World, hosts: &[Hos
         (Checker::Conservation, conservation::check(&world.fabric, held, trimmed)),
         (Checker::Liveness, liveness::check(&world.traffic)),
         (Checker::ExactlyOnce, world.checkers.exactly_once.check_all(&world.traffic)),
+        (Checker::Revocation, if done { world.checkers.revocation.check_all() } else { Ok(()) }),
         (Checker::Leftovers, if done { leftovers::check(world, hosts) } else { Ok(()) }),
         (Checker::Spurious, spurious::check(scenario, world, hosts)),
     ];

@@ -1,5 +1,6 @@
 //! Order: what one host sends to another over RD is delivered in the order of submission, across
-//! all flows between the two; what a connection carries, in that of its flow.
+//! all flows between the two; what a connection carries, in that of its flow. Operations on memory
+//! have no order.
 
 use std::collections::HashMap;
 
@@ -30,7 +31,7 @@ impl Order {
         for (number, flow) in (0..).zip(traffic.flows()) {
             let spec = &flow.spec;
             // Over RD the flows between two hosts are one; all others are for themselves.
-            let alone = (spec.service != ServiceKey::Rd).then_some(number);
+            let alone = (!is_promised_to_all(spec)).then_some(number);
             let next = numbers.len() as u32;
             orders.push(*numbers.entry((spec.src, spec.dst, alone)).or_insert(next));
         }
@@ -61,7 +62,7 @@ impl Order {
         message: MessageId,
         gaps: bool,
     ) -> Result<(), String> {
-        if !is_promised(spec.service) {
+        if !is_promised(spec.service) || !spec.operation.kind.is_message() {
             return Ok(());
         }
         let progress = &mut self.progress[self.orders[flow as usize] as usize];
@@ -77,6 +78,11 @@ impl Order {
     }
 }
 
+/// Whether it is one order with other flows between the same hosts.
+const fn is_promised_to_all(spec: &FlowSpec) -> bool {
+    matches!(spec.service, ServiceKey::Rd) && spec.operation.kind.is_message()
+}
+
 const fn is_promised(service: ServiceKey) -> bool {
     match service {
         ServiceKey::Srd | ServiceKey::Ud => false,
@@ -88,10 +94,11 @@ const fn is_promised(service: ServiceKey) -> bool {
 mod tests {
     use super::*;
     use crate::time::Time;
-    use crate::workload::Plan;
+    use crate::workload::{Operation, Plan};
 
     fn spec(service: ServiceKey) -> FlowSpec {
-        FlowSpec { src: 0, dst: 1, messages: 2, size: 1, service, start: Time::ZERO }
+        let operation = Operation::SEND;
+        FlowSpec { src: 0, dst: 1, messages: 2, size: 1, service, operation, start: Time::ZERO }
     }
 
     #[test]

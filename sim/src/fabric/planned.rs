@@ -35,7 +35,9 @@ impl Fabric {
             FaultAction::Pause(..)
             | FaultAction::Drift(..)
             | FaultAction::Crash(..)
-            | FaultAction::Restart(..) => {}
+            | FaultAction::Restart(..)
+            | FaultAction::Revoke(..)
+            | FaultAction::Expose(..) => {}
         }
     }
 

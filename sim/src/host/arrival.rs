@@ -1,15 +1,12 @@
-//! What a host does with a packet that has reached it, up to the placed payload.
+//! A packet has reached its host: its endpoint says what is to become of it.
 
 use usrd_proto::wire::origin_locator;
-use usrd_proto::{BounceCopy, Destination, Disposition, DropReason, Inbound, Placement, Reply};
+use usrd_proto::{Disposition, DropReason, Inbound, Reply};
 
 use super::{Host, Transport};
-use crate::check::{Checker, Piece, fill_pattern, send_base};
 use crate::digest::Kind;
-use crate::event::Event;
 use crate::fabric::PacketId;
-use crate::time::Time;
-use crate::world::{PendingPlacement, World};
+use crate::world::World;
 
 impl<T: Transport> Host<T> {
     /// A packet is here. It belongs to the host until it is released.
@@ -40,11 +37,7 @@ impl<T: Transport> Host<T> {
         match handled.disposition {
             Disposition::Place(placement) => self.place(world, id, placement),
             Disposition::Consumed => world.fabric.packets.release(id),
-            Disposition::Atomic(atomic) => {
-                world.fabric.packets.release(id);
-                let what = format!("host {}: {atomic:?} without a region", self.id);
-                world.checkers.report(Checker::Host, world.now, what);
-            }
+            Disposition::Atomic(atomic) => self.take_atomic(world, id, atomic),
             Disposition::Dropped(reason) => {
                 if reason == DropReason::Duplicate {
                     world.count_duplicate(id);
@@ -57,103 +50,6 @@ impl<T: Transport> Host<T> {
             }
         }
         self.turn(world);
-    }
-
-    /// A placement that took its time is done.
-    pub fn placed(&mut self, world: &mut World, placement: u32) {
-        // A device's copy goes on while the host's program stands still.
-        let pending = world.placements.remove(placement as usize);
-        if pending.incarnation != self.incarnation {
-            return world.fabric.packets.release(pending.packet);
-        }
-        self.execute(world, pending.packet, &pending.placement);
-        self.turn(world);
-    }
-
-    /// Copies whole messages from bounce memory to the buffers that were posted for them.
-    pub(super) fn copy_bounced(&mut self, world: &mut World) {
-        while let Some(copy) = self.transport.poll_copy() {
-            self.copy_one(world, &copy);
-            self.transport.handle_placed(self.clock.reads(world.now), copy.message);
-        }
-    }
-
-    /// Gives a packet its real payload, if packets carry any.
-    pub(super) fn attach_bytes(&self, world: &mut World, id: PacketId) {
-        let packets = &mut world.fabric.packets;
-        if let (true, Some(range)) = (packets.carries_bytes(), packets.content(id).payload) {
-            let message = range.buffer.0;
-            let at = range.offset.wrapping_sub(send_base(message));
-            fill_pattern(message, at, packets.payload_mut(id, range.len as usize));
-        }
-    }
-
-    fn place(&mut self, world: &mut World, packet: PacketId, placement: Placement) {
-        if let Destination::Bounce { id, total_len } = placement.destination {
-            let held = self.bounces.open(id.0, total_len);
-            world.checkers.bounced(world.now, self.id, held);
-        }
-        let delay = world.options.placement_delay;
-        if delay == Time::ZERO {
-            return self.execute(world, packet, &placement);
-        }
-        let pending = PendingPlacement { packet, placement, incarnation: self.incarnation };
-        let number = world.placements.insert(pending) as u32;
-        let event = Event::Placed { host: self.id, placement: number };
-        world.queue.schedule(world.now + delay, event);
-    }
-
-    /// The payload comes to where it belongs, and the endpoint is told.
-    fn execute(&mut self, world: &mut World, id: PacketId, placement: &Placement) {
-        let buffer = match placement.destination {
-            Destination::Posted(buffer) => self.receives.get(buffer.0),
-            Destination::Bounce { id, .. } => Some(self.bounces.get(id.0)),
-            // No workload registers any.
-            Destination::Memory(_) => None,
-        };
-        let payload = world.fabric.packets.content(id).payload;
-        if let (Some(buffer), Some(payload)) = (buffer, payload) {
-            let message = payload.buffer.0;
-            let piece = Piece {
-                message,
-                host: self.id,
-                held: buffer.message,
-                source_offset: payload.offset,
-                source_len: payload.len,
-                offset: placement.offset,
-                len: placement.len as u64,
-            };
-            world.checkers.placed(world.now, &world.traffic, &piece);
-            world.traffic.note_progress(world.now);
-            buffer.message = Some(message);
-            if world.fabric.packets.carries_bytes() {
-                buffer.write(placement.offset, world.fabric.packets.payload(id, placement.len));
-            }
-        } else {
-            let what = format!("host {}: {placement:?} has no payload or no buffer", self.id);
-            world.checkers.report(Checker::Host, world.now, what);
-        }
-        world.fabric.packets.release(id);
-        let now = self.clock.reads(world.now);
-        self.transport.handle_placed(now, placement.message);
-    }
-
-    fn copy_one(&mut self, world: &mut World, copy: &BounceCopy) {
-        let bounce = self.bounces.take(copy.bounce.0);
-        match self.receives.get(copy.buffer.0) {
-            Some(buffer) => {
-                buffer.message = bounce.message;
-                if world.fabric.packets.carries_bytes() {
-                    let end = bounce.bytes.len().min(copy.len as usize);
-                    buffer.write(0, &bounce.bytes[..end]);
-                }
-            }
-            None => {
-                let what = format!("host {}: {copy:?} names no posted buffer", self.id);
-                world.checkers.report(Checker::Host, world.now, what);
-            }
-        }
-        self.bounces.put(copy.bounce.0, bounce);
     }
 
     /// A refusal goes straight back to where the packet came from.

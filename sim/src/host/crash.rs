@@ -6,6 +6,7 @@ use usrd_proto::{PeerFailure, SendFailure};
 
 use super::memory::{Bounces, Receives};
 use super::peers::Peers;
+use super::regions::Registrations;
 use super::{Host, Transport};
 use crate::digest::Kind;
 use crate::time::Time;
@@ -23,6 +24,8 @@ impl<T: Transport> Host<T> {
             self.past.push(lost.stats());
             self.incarnation += 1;
             self.forget(world);
+            world.exposed.lost(self.id);
+            world.checkers.memory_lost(self.id);
             self.expect_again(world);
             self.give_up_messages(world);
         }
@@ -66,6 +69,8 @@ impl<T: Transport> Host<T> {
         self.receives = Receives::new(self.receives.len, unreceived);
         self.peers = Peers::default();
         self.bounces = Bounces::default();
+        self.registrations = Registrations::default();
+        self.seen.clear();
         self.blocked = false;
         self.timer.cancel();
     }
@@ -74,7 +79,9 @@ impl<T: Transport> Host<T> {
     fn expect_again(&mut self, world: &World) {
         let traffic = &world.traffic;
         let again = traffic.under_way(self.id).into_iter().filter(|&message| {
-            traffic.spec_of(message).dst == self.id && traffic.is_delivered(message)
+            let spec = traffic.spec_of(message);
+            let is_message = spec.operation.kind.is_message();
+            is_message && spec.dst == self.id && traffic.is_delivered(message)
         });
         self.receives.unposted += again.count() as u64;
     }
@@ -97,6 +104,9 @@ impl<T: Transport> Host<T> {
         let failure = Err(SendFailure::Unknown(PeerFailure::Closed));
         world.observer.message(world.now, Kind::Sent, self.id, message);
         world.checkers.sent(world.now, message, failure, true);
+        world.checkers.forgotten(message);
+        world.exposed.lists.remove(&message);
+        world.exposed.sinks.remove(&message);
         world.message_sent(message, false);
     }
 

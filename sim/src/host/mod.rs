@@ -5,31 +5,48 @@
 //!  turn:      timeouts due -> bounce copies -> transmits, while the NIC has room -> events -> timer
 //! ```
 //! A completed send makes room for the flow's next message, a completed receive is posted again.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `flows` | flows begin, and hand over what is next |
+//! | `messages` | sends and receives |
+//! | `transfers` | one-sided operations: asked for, completed, told |
+//! | `regions` | memory is registered and taken back |
+//! | `arrival` | packets come in |
+//! | `placing` | payload comes to where it belongs |
+//! | `crash` | everything is lost |
+//! | `memory`, `peers`, `clock`, `timer` | what a host keeps |
+//! | `transport`, `stack` | what it drives |
 
 mod arrival;
 mod clock;
 mod crash;
+mod flows;
 mod memory;
+mod messages;
 mod peers;
+mod placing;
+mod regions;
 mod stack;
+mod timer;
+mod transfers;
 mod transport;
 
-use usrd_proto::{
-    AddPeerError, BufferId, BufferRange, CompletionLevel, EndpointStats, Event as CoreEvent,
-    PeerId, RecvFailure, RecvRequest, SendFailure, SendRequest, Service, Token,
-};
+use std::collections::BTreeMap;
+
+use usrd_proto::{EndpointStats, Event as CoreEvent, PeerId, Service};
 
 use self::clock::Clock;
 use self::memory::{Bounces, Receives};
 use self::peers::Peers;
+use self::regions::Registrations;
 pub use self::stack::Stack;
+use self::timer::Timer;
 pub use self::transport::Transport;
-use crate::check::{Checker, send_base};
-use crate::digest::Kind;
+use crate::check::Checker;
 use crate::event::Event;
 use crate::fabric::PacketId;
 use crate::time::Time;
-use crate::traffic::MessageId;
 use crate::world::World;
 
 /// One host and its endpoint.
@@ -41,6 +58,7 @@ pub struct Host<T> {
     receives: Receives,
     receives_ahead: u64,
     bounces: Bounces,
+    registrations: Registrations,
     timer: Timer,
     /// Whether packets wait for room in the network interface.
     blocked: bool,
@@ -55,6 +73,8 @@ pub struct Host<T> {
     incarnation: u32,
     /// ... and what they had done.
     past: Vec<EndpointStats>,
+    /// What its flows last saw of the words that they replace.
+    seen: BTreeMap<u32, u64>,
 }
 
 /// What a host will receive: how many messages, the largest of them, and from how many flows.
@@ -78,6 +98,7 @@ impl<T: Transport> Host<T> {
             receives: Receives::new(expected.largest, expected.messages),
             receives_ahead: expected.flows * u64::from(ahead),
             bounces: Bounces::default(),
+            registrations: Registrations::default(),
             timer: Timer::default(),
             blocked: false,
             clock: Clock::default(),
@@ -86,6 +107,7 @@ impl<T: Transport> Host<T> {
             gone: false,
             incarnation: 0,
             past: Vec::new(),
+            seen: BTreeMap::new(),
         }
     }
 
@@ -129,43 +151,28 @@ impl<T: Transport> Host<T> {
         self.bounces.open
     }
 
+    /// Whether it waits for nothing: no answer, no rest of a message, no memory to be given back.
+    pub fn is_at_rest(&self) -> bool {
+        let core = self.transport.core();
+        let (regions, awaited) = core.map_or((0, 0), |it| (it.regions(), it.awaited_answers()));
+        !self.is_paused()
+            && self.in_flight_bytes() == 0
+            && self.open_bounces() == 0
+            && self.transport.posted_receives() == self.open_receives()
+            && (regions, awaited) == (self.regions(), 0)
+    }
+
     /// Bytes in flight to any peer, by its endpoint's count.
     pub fn in_flight_bytes(&self) -> u64 {
         let peers = self.peers.all();
         peers.filter_map(|peer| self.transport.peer_stats(peer)).map(|s| s.in_flight_bytes).sum()
     }
 
-    /// Posts the first receives.
+    /// Posts the first receives, and registers what others operate on.
     pub fn start(&mut self, world: &mut World) {
         self.post_receives(world);
+        self.register(world);
         self.turn(world);
-    }
-
-    /// A flow from here begins.
-    pub fn start_flow(&mut self, world: &mut World, flow: u32) {
-        if self.is_down() {
-            return self.miss_start(world, flow);
-        }
-        let to = world.traffic.flows()[flow as usize].spec.dst;
-        if let Err(error) = self.connect(world.now, flow, to) {
-            return world.checkers.report(Checker::Host, world.now, error);
-        }
-        self.submit(world, flow);
-        self.turn(world);
-    }
-
-    /// Sees to it that a flow has a peer to go to.
-    fn connect(&mut self, now: Time, flow: u32, to: u32) -> Result<(), AddPeerError> {
-        let per_flow = self.transport.opens_per_flow();
-        let known = if per_flow { self.peers.reuse(flow, to) } else { self.peers.of(to).is_some() };
-        if !known {
-            let peer = self.transport.add_peer(self.clock.reads(now))?;
-            self.peers.bind(to, peer);
-            if per_flow {
-                self.peers.occupy(flow, peer);
-            }
-        }
-        Ok(())
     }
 
     /// It stands still, or goes on and sees to what has arrived meanwhile.
@@ -266,11 +273,17 @@ impl<T: Transport> Host<T> {
                     self.received(world, token, peer, len, result);
                 }
                 CoreEvent::BounceFreed { bounce } => self.bounces.free(bounce.0),
-                CoreEvent::TransferCompleted { .. }
-                | CoreEvent::TaggedCompleted { .. }
-                | CoreEvent::Notified { .. }
-                | CoreEvent::ListArrived { .. }
-                | CoreEvent::RegionReleased { .. } => {
+                CoreEvent::TransferCompleted { token, result, .. } => {
+                    self.transferred(world, token, result);
+                }
+                CoreEvent::Notified { peer, immediate, len } => {
+                    self.notified(world, peer, immediate, len);
+                }
+                CoreEvent::ListArrived { list, bounce, len } => {
+                    self.serve_list(world, list, bounce, len);
+                }
+                CoreEvent::RegionReleased { buffer } => self.released(world, buffer),
+                CoreEvent::TaggedCompleted { .. } => {
                     let what =
                         format!("host {}: {event:?} of an operation nobody asked for", self.id);
                     world.checkers.report(Checker::Host, world.now, what);
@@ -284,83 +297,6 @@ impl<T: Transport> Host<T> {
             }
         }
         any
-    }
-
-    fn sent(&mut self, world: &mut World, token: Token, result: Result<(), SendFailure>) {
-        let message = token.0 as MessageId;
-        world.observer.message(world.now, Kind::Sent, self.id, message);
-        if result.is_err() && world.checkers.excuse(self.id, world.traffic.spec_of(message).dst) {
-            world.excuse(message);
-        }
-        let excused = world.traffic.is_excused(message);
-        world.checkers.sent(world.now, message, result, excused);
-        world.message_sent(message, result.is_ok());
-        self.submit(world, world.traffic.flow_of(message));
-    }
-
-    fn received(
-        &mut self,
-        world: &mut World,
-        token: Token,
-        peer: PeerId,
-        len: u64,
-        result: Result<(), RecvFailure>,
-    ) {
-        let number = token.0 as u32;
-        let from = self.peers.host_of(peer);
-        let Some(buffer) = self.receives.close(number) else {
-            let unknown = format!("host {}: no receive is open as token {}", self.id, token.0);
-            return world.checkers.report(Checker::Host, world.now, unknown);
-        };
-        let seen = buffer.message.unwrap_or(MessageId::MAX);
-        world.observer.message(world.now, Kind::Received, self.id, seen);
-        let delivered = (from, self.id, buffer.message, len);
-        world.checkers.received(world.now, &world.traffic, delivered, &buffer.bytes, result);
-        if let (Some(message), Ok(())) = (buffer.message, result) {
-            world.message_received(message);
-        }
-        self.post_receives(world);
-    }
-
-    /// Submits the flow's next messages, as many as may be under way.
-    fn submit(&mut self, world: &mut World, flow: u32) {
-        let state = &world.traffic.flows()[flow as usize];
-        let (spec, is_over) = (state.spec, state.completed >= state.spec.messages);
-        if is_over {
-            return self.peers.release(flow);
-        }
-        let Some(peer) = self.peers.of_flow(flow, spec.dst) else {
-            return;
-        };
-        let service = Service::from(spec.service);
-        while let Some(message) = world.traffic.submit(flow, world.options.outstanding) {
-            let range = BufferRange {
-                buffer: BufferId(message),
-                offset: send_base(message),
-                len: spec.size,
-            };
-            let level = match service {
-                Service::Ud => CompletionLevel::Acknowledged,
-                Service::Srd | Service::Rd => world.options.level,
-            };
-            let request = SendRequest { token: Token(message.into()), service, range, level };
-            world.checkers.submitted(&world.traffic, message);
-            world.observer.message(world.now, Kind::Submitted, self.id, message);
-            if let Err(error) = self.transport.send(self.clock.reads(world.now), peer, request) {
-                return world.checkers.report(Checker::Host, world.now, error);
-            }
-        }
-    }
-
-    fn post_receives(&mut self, world: &mut World) {
-        while (self.receives.open() as u64) < self.receives_ahead && self.receives.unposted > 0 {
-            let number = self.receives.post();
-            let (token, buffer) = (Token(number.into()), BufferId(number));
-            let request = RecvRequest { token, buffer, len: self.receives.len };
-            if let Err(error) = self.transport.post_recv(self.clock.reads(world.now), request) {
-                return world.checkers.report(Checker::Host, world.now, error);
-            }
-        }
     }
 
     /// Rings no later than the endpoint asks. A ring that has become too early stays: it is cheaper
@@ -380,60 +316,5 @@ impl<T: Transport> Host<T> {
     }
 }
 
-/// The one timer event that counts.
-#[derive(Debug)]
-struct Timer {
-    rings_at: Time,
-    generation: u32,
-}
-
-impl Default for Timer {
-    fn default() -> Self {
-        Self { rings_at: Time::NEVER, generation: 0 }
-    }
-}
-
-impl Timer {
-    /// The generation to schedule, if `due` is sooner than what is scheduled.
-    fn set(&mut self, due: Time) -> Option<u32> {
-        if due >= self.rings_at {
-            return None;
-        }
-        self.rings_at = due;
-        self.generation = self.generation.wrapping_add(1);
-        Some(self.generation)
-    }
-
-    /// Nothing rings any more.
-    fn cancel(&mut self) {
-        self.rings_at = Time::NEVER;
-        self.generation = self.generation.wrapping_add(1);
-    }
-
-    fn rings(&mut self, generation: u32) -> bool {
-        let current = generation == self.generation;
-        if current {
-            self.rings_at = Time::NEVER;
-        }
-        current
-    }
-}
-
 /// A timer that is due at once rings a tick of the core's clock later, so that time goes on.
 const TIMER_STEP: Time = Time::from_ns(1);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_soonest_setting_rings() {
-        let mut timer = Timer::default();
-        let first = timer.set(Time::from_ns(10)).unwrap();
-        assert_eq!(timer.set(Time::from_ns(11)), None);
-        let second = timer.set(Time::from_ns(5)).unwrap();
-        assert!(!timer.rings(first));
-        assert!(timer.rings(second));
-        assert!(timer.set(Time::from_ns(20)).is_some());
-    }
-}

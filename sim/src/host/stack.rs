@@ -40,6 +40,22 @@ macro_rules! either {
 }
 
 impl Transport for Stack {
+    #[inline]
+    fn core(&self) -> Option<&Endpoint> {
+        match self {
+            Self::Core(core) => Some(core),
+            Self::Baseline(_) => None,
+        }
+    }
+
+    #[inline]
+    fn core_mut(&mut self) -> Option<&mut Endpoint> {
+        match self {
+            Self::Core(core) => Some(core),
+            Self::Baseline(_) => None,
+        }
+    }
+
     fn opens_per_flow(&self) -> bool {
         either!(self, it => it.opens_per_flow())
     }

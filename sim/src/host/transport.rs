@@ -15,6 +15,14 @@ pub trait Transport {
     fn opens_per_flow(&self) -> bool {
         false
     }
+    /// The protocol core in it, for what only that can do.
+    fn core(&self) -> Option<&Endpoint> {
+        None
+    }
+    /// The same, to ask it for something.
+    fn core_mut(&mut self) -> Option<&mut Endpoint> {
+        None
+    }
     /// A new peer.
     fn add_peer(&mut self, now: Instant) -> Result<PeerId, AddPeerError>;
     /// A message to send.
@@ -48,6 +56,16 @@ pub trait Transport {
 }
 
 impl Transport for Endpoint {
+    #[inline]
+    fn core(&self) -> Option<&Endpoint> {
+        Some(self)
+    }
+
+    #[inline]
+    fn core_mut(&mut self) -> Option<&mut Endpoint> {
+        Some(self)
+    }
+
     #[inline]
     fn add_peer(&mut self, now: Instant) -> Result<PeerId, AddPeerError> {
         Self::add_peer(self, now)

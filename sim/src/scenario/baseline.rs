@@ -73,7 +73,7 @@ impl Scenario {
     }
 
     /// Keys that only the core knows, and whether they are used.
-    fn keys_of_the_core(&self) -> [(&'static str, bool); 17] {
+    fn keys_of_the_core(&self) -> [(&'static str, bool); 18] {
         let core = &self.core;
         [
             ("core.spray", core.spray.is_some()),
@@ -94,6 +94,7 @@ impl Scenario {
             ("links.trimming", self.links.trimming),
             ("workload.completion", self.workload.completion != CompletionKey::default()),
             ("workload.pairs", self.workload.names_services()),
+            ("workload.operation", !self.workload.operation().kind.is_message()),
         ]
     }
 }

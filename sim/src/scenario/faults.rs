@@ -158,6 +158,8 @@ pub enum FaultKind {
     HostCrash,
     /// A host's clock runs too fast or too slow.
     ClockDrift,
+    /// A host takes back the region that others operate on. Afterwards it is there under a new key.
+    RegionRevoke,
 }
 
 /// One step of the plan of faults.
@@ -190,6 +192,10 @@ pub enum FaultAction {
     Restart(u32),
     /// A host's clock is so much too fast, in millionths.
     Drift(u32, i32),
+    /// A host takes back its region.
+    Revoke(u32),
+    /// A host has its region registered, if it is not.
+    Expose(u32),
 }
 
 impl Scenario {
@@ -232,10 +238,14 @@ impl Scenario {
                 Fault { key, message }
             };
             event.actions(self.network()).map_err(fault)?;
-            if event.kind == FaultKind::HostCrash && self.transport.baseline().is_some() {
-                let name = self.transport.name();
-                let message = format!("\"{name}\" has no incarnations: a connection ends for good");
-                return Err(fault(("kind", message)));
+            let name = self.transport.name();
+            let message = match event.kind {
+                FaultKind::HostCrash => "has no incarnations: a connection ends for good",
+                FaultKind::RegionRevoke => "has no regions",
+                _ => continue,
+            };
+            if self.transport.baseline().is_some() {
+                return Err(fault(("kind", format!("\"{name}\" {message}"))));
             }
         }
         Ok(())
@@ -327,6 +337,10 @@ impl FaultEvent {
             FaultKind::HostCrash => {
                 let (host, comes_back) = (host()?, self.until.is_some());
                 (vec![FaultAction::Crash(host, comes_back)], vec![FaultAction::Restart(host)])
+            }
+            FaultKind::RegionRevoke => {
+                let host = host()?;
+                (vec![FaultAction::Revoke(host)], vec![FaultAction::Expose(host)])
             }
             FaultKind::ClockDrift => {
                 let host = host()?;

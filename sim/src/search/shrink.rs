@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::{Finding, Judge, minimise};
 use crate::output::recorded;
 use crate::scenario::{Document, PacketFault, Scenario, TopologyKind};
-use crate::workload::{FlowSpec, Plan};
+use crate::workload::{FlowSpec, Operation, Plan};
 
 /// What to shrink, and how long to try.
 #[derive(Debug)]
@@ -160,6 +160,15 @@ impl<J: Judge> Shrink<J> {
             self.halve(flow, |flow| (flow.messages > 1).then(|| flow.messages /= 2));
             self.halve(flow, |flow| (flow.messages > 1).then(|| flow.messages -= 1));
             self.halve(flow, |flow| (flow.size > 1).then(|| flow.size /= 2));
+            let vector = |flow: &mut FlowSpec| {
+                let vector = &mut flow.operation.vector;
+                (*vector > 1).then(|| *vector /= 2)
+            };
+            self.halve(flow, vector);
+            let immediate = |flow: &mut FlowSpec| {
+                flow.operation.immediate.then(|| flow.operation.immediate = false)
+            };
+            self.halve(flow, immediate);
         }
     }
 
@@ -275,6 +284,12 @@ fn pair(flow: &FlowSpec, after: Vec<Value>, job: Option<u32>) -> Value {
     set("messages", Value::Integer(flow.messages.into()));
     set("size", Value::String(format!("{}B", flow.size)));
     set("service", Value::String(flow.service.name().into()));
+    let Operation { kind, vector, immediate } = flow.operation;
+    if !kind.is_message() {
+        set("operation", Value::String(kind.name().into()));
+        set("vector", Value::Integer(vector.into()));
+        set("immediate", Value::Boolean(immediate));
+    }
     if flow.start.as_ps() > 0 {
         set("start", Value::String(format!("{}ps", flow.start.as_ps())));
     }

@@ -1,6 +1,7 @@
 //! Whether the traffic of a scenario makes sense. Each check names the key at fault.
 
-use super::{CompletionKey, Pair, SizeCdf, Workload, WorkloadKind};
+use super::{ATOMIC_BYTES, CompletionKey, Operation, Pair, SizeCdf, Workload, WorkloadKind};
+use crate::memory::Areas;
 use crate::scenario::{Check, Fault, Scenario, ServiceKey, require};
 
 impl Scenario {
@@ -22,11 +23,67 @@ impl Scenario {
         workload.check_ranges()?;
         workload.check_hosts(hosts)?;
         self.check_sizes()?;
+        self.check_pattern_operation()?;
         self.check_pairs()?;
         workload.check_amount(hosts)?;
         let total = self.traffic_plan(self.seed).message_count();
         require(total <= MAX_MESSAGES, "workload", || {
             format!("{total} messages in all; at most {MAX_MESSAGES} fit")
+        })?;
+        let areas = Areas::new(&self.traffic_plan(self.seed), hosts, workload.outstanding);
+        require(areas.fit(), "workload", || {
+            "operates on more memory of one host than a region can have".into()
+        })
+    }
+
+    fn check_pattern_operation(&self) -> Check {
+        let workload = &self.workload;
+        let (kind, operation) = (workload.kind, workload.operation());
+        let key = |name: &str| format!("workload.{name}");
+        if matches!(kind, WorkloadKind::Pairs | WorkloadKind::Trace) {
+            return Ok(());
+        }
+        let size = workload.size.map_or(0, |size| size.0);
+        self.check_operation(&key, operation, size, workload.service)?;
+        let name = operation.kind.name();
+        let serves = !operation.kind.is_atomic();
+        require(serves || kind != WorkloadKind::KvTransfer, "workload.operation", || {
+            format!("\"{name}\" moves no blocks")
+        })?;
+        let told = operation.kind.is_message() || operation.immediate;
+        let waits = workload.waits() && kind != WorkloadKind::KvTransfer;
+        require(told || !waits, "workload.operation", || {
+            format!(
+                "\"{}\" waits for what arrives, and nobody learns of a \"{name}\" that has no \
+                 immediate",
+                kind.name()
+            )
+        })
+    }
+
+    /// An operation that its transport can carry, and of a size that it can have.
+    fn check_operation(
+        &self,
+        key: &dyn Fn(&str) -> String,
+        operation: Operation,
+        size: u64,
+        service: ServiceKey,
+    ) -> Check {
+        let Operation { kind, vector, immediate } = operation;
+        let name = kind.name();
+        let carried = kind.is_message() || matches!(service, ServiceKey::Srd | ServiceKey::Rd);
+        require(carried, &key("operation"), || {
+            format!("\"{}\" has no operation \"{name}\", only srd and rd have", service.name())
+        })?;
+        require(vector > 0, &key("vector"), || "must be at least 1".into())?;
+        require(vector == 1 || kind.is_transfer(), &key("vector"), || {
+            format!("means nothing to \"{name}\"")
+        })?;
+        require(!immediate || kind.is_transfer(), &key("immediate"), || {
+            format!("means nothing to \"{name}\"")
+        })?;
+        require(!kind.is_atomic() || size == ATOMIC_BYTES, &key("size"), || {
+            format!("\"{name}\" works on {ATOMIC_BYTES} bytes")
         })
     }
 
@@ -60,7 +117,9 @@ impl Scenario {
         require(pair.start < self.end, &key("start"), || "is not before the end".into())?;
         let of_core = pair.service.is_none_or(ServiceKey::is_of_core);
         require(of_core, &key("service"), || "connections are a transport of their own".into())?;
-        self.check_size(&key("size"), pair.size.0, pair.service.unwrap_or(self.workload.service))
+        let service = pair.service.unwrap_or(self.workload.service);
+        self.check_operation(key, pair.operation(), pair.size.0, service)?;
+        self.check_size(&key("size"), pair.size.0, service)
     }
 
     /// A flow waits for earlier ones only, and for what its sender can know.
@@ -74,6 +133,10 @@ impl Scenario {
             let Some(earlier) = earlier else { continue };
             require(earlier.dst == pair.src || earlier.src == pair.src, &key("after"), || {
                 format!("host {} neither sends nor receives flow {after}", pair.src)
+            })?;
+            let is_told = earlier.operation.is_message() || earlier.immediate;
+            require(is_told || earlier.src == pair.src, &key("after"), || {
+                format!("host {} does not learn of flow {after}, which has no immediate", pair.src)
             })?;
             let service = earlier.service.unwrap_or(self.workload.service);
             let known = earlier.dst != pair.src || service != ServiceKey::Ud;
@@ -135,7 +198,9 @@ impl Workload {
         for (name, given) in self.given_keys() {
             let (needed, allowed) = self.kind.keys();
             let key = format!("workload.{name}");
-            let known = needed.contains(&name) || allowed.contains(&name);
+            let known = needed.contains(&name)
+                || allowed.contains(&name)
+                || self.kind.operation_keys().contains(&name);
             // Flows can be listed besides any pattern.
             require(known || name == "pairs" || !given, &key, || {
                 format!("means nothing to \"{kind}\"")
@@ -152,8 +217,11 @@ impl Workload {
         if self.csv.is_some() { "workload.csv" } else { "workload.file" }
     }
 
-    fn given_keys(&self) -> [(&'static str, bool); 22] {
+    fn given_keys(&self) -> [(&'static str, bool); 25] {
         [
+            ("operation", self.operation.is_some()),
+            ("vector", self.vector.is_some()),
+            ("immediate", self.immediate.is_some()),
             ("pairs", self.pairs.is_some()),
             ("messages", self.messages.is_some()),
             ("size", self.size.is_some()),
@@ -258,6 +326,15 @@ impl Workload {
 }
 
 impl WorkloadKind {
+    /// The keys that say what its flows do: listed flows say so themselves.
+    fn operation_keys(self) -> &'static [&'static str] {
+        match self {
+            Self::Pairs | Self::Trace => &[],
+            Self::KvTransfer => &["operation"],
+            _ => &["operation", "vector", "immediate"],
+        }
+    }
+
     /// The keys that it needs, and those that it may have.
     fn keys(self) -> (&'static [&'static str], &'static [&'static str]) {
         match self {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use usrd_proto::CompletionLevel;
 
-use super::{FlowSpec, SizesKey};
+use super::{FlowSpec, Operation, OperationKey, SizesKey};
 use crate::scenario::ServiceKey;
 use crate::time::Time;
 use crate::units::{Bytes, Probability};
@@ -25,6 +25,12 @@ pub struct Workload {
     pub outstanding: u32,
     /// Receives posted ahead, per flow that comes in; by default twice `outstanding`.
     pub posted_receives: Option<u32>,
+    /// What the pattern's flows do.
+    pub operation: Option<OperationKey>,
+    /// In how many blocks the bytes of an operation lie; by default one.
+    pub vector: Option<u32>,
+    /// Whether the destination of an operation is told of it; by default not.
+    pub immediate: Option<bool>,
     /// Flows one by one: all there are (`pairs`), or besides the pattern's.
     pub pairs: Option<Vec<Pair>>,
     /// Messages of each flow (of each step, for an all-reduce).
@@ -157,6 +163,15 @@ pub struct Pair {
     pub size: Bytes,
     /// How they are carried, if not as the workload says.
     pub service: Option<ServiceKey>,
+    /// What they are: messages, or operations on the destination's memory.
+    #[serde(default)]
+    pub operation: OperationKey,
+    /// In how many blocks the bytes of an operation lie.
+    #[serde(default = "default_vector")]
+    pub vector: u32,
+    /// Whether the destination of an operation is told of it.
+    #[serde(default)]
+    pub immediate: bool,
     /// When the flow begins; how long after the last of `after`, if there are any.
     #[serde(default)]
     pub start: Time,
@@ -167,19 +182,35 @@ pub struct Pair {
     pub job: Option<u32>,
 }
 
+impl Pair {
+    /// What its messages are.
+    pub fn operation(&self) -> Operation {
+        Operation { kind: self.operation, vector: self.vector, immediate: self.immediate }
+    }
+}
+
 impl Workload {
+    /// What the messages of the pattern's flows are.
+    pub fn operation(&self) -> Operation {
+        Operation {
+            kind: self.operation.unwrap_or_default(),
+            vector: self.vector.unwrap_or(1),
+            immediate: self.immediate.unwrap_or(false),
+        }
+    }
+
     /// Receives posted ahead per incoming flow.
     pub fn receives_ahead(&self) -> u32 {
         self.posted_receives.unwrap_or_else(|| self.outstanding.saturating_mul(2))
     }
 
-    /// Whether flows say how they are carried.
+    /// Whether flows say how they are carried, or are more than messages.
     pub(crate) fn names_services(&self) -> bool {
-        let listed = self.pairs.iter().flatten().chain(&self.traced);
-        listed.into_iter().any(|pair| pair.service.is_some())
+        let mut listed = self.pairs.iter().flatten().chain(&self.traced);
+        listed.any(|pair| pair.service.is_some() || !pair.operation.is_message())
     }
 
-    /// A flow of the pattern: messages, size and service as the workload says.
+    /// A flow of the pattern: messages, size, service and operation as the workload says.
     pub(super) fn uniform(&self, src: u32, dst: u32) -> FlowSpec {
         FlowSpec {
             src,
@@ -187,6 +218,7 @@ impl Workload {
             messages: self.messages.unwrap_or(1),
             size: self.size.map_or(0, |size| size.0),
             service: self.service,
+            operation: self.operation(),
             start: Time::ZERO,
         }
     }
@@ -208,5 +240,9 @@ fn default_outstanding() -> u32 {
 }
 
 fn default_messages() -> u32 {
+    1
+}
+
+fn default_vector() -> u32 {
     1
 }

@@ -7,6 +7,7 @@
 //!
 //! ```text
 //!  keys        what a scenario file says
+//!  operation   what a flow does to its destination
 //!  check       whether that makes sense
 //!  patterns    permutation, incast, all-to-all, bisection
 //!  collective  ring and tree all-reduce
@@ -20,6 +21,7 @@ mod cdf;
 mod check;
 mod collective;
 mod keys;
+mod operation;
 mod patterns;
 mod plan;
 mod poisson;
@@ -28,6 +30,7 @@ pub(crate) mod trace;
 
 pub use self::cdf::{SizeCdf, SizesKey};
 pub use self::keys::{CompletionKey, Pair, Workload, WorkloadKind};
+pub use self::operation::{ATOMIC_BYTES, Operation, OperationKey};
 pub use self::plan::{Cause, FlowSpec, Moment, Plan};
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ impl Workload {
             let mut spec = self.uniform(pair.src, pair.dst);
             (spec.messages, spec.size, spec.start) = (pair.messages, pair.size.0, pair.start);
             spec.service = pair.service.unwrap_or(self.service);
+            spec.operation = pair.operation();
             let mut after: Vec<u32> = pair.after.iter().map(|after| first + after).collect();
             after.sort_unstable();
             after.dedup();

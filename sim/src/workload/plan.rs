@@ -1,6 +1,7 @@
 //! The list that every workload comes down to: flows, what each waits for, and which belong
 //! together.
 
+use super::Operation;
 use crate::scenario::ServiceKey;
 use crate::time::Time;
 
@@ -17,6 +18,8 @@ pub struct FlowSpec {
     pub size: u64,
     /// How they are carried.
     pub service: ServiceKey,
+    /// What they are.
+    pub operation: Operation,
     /// When the flow begins; how long after the last of its causes, if it has any.
     pub start: Time,
 }
@@ -69,7 +72,7 @@ impl Plan {
     /// sent; `None` if it can know of neither.
     pub fn moment(&self, cause: Cause) -> Option<Moment> {
         let (flow, after) = (self.flows[cause.flow as usize], self.flows[cause.after as usize]);
-        if after.dst == flow.src {
+        if after.dst == flow.src && after.tells_destination() {
             Some(Moment::Received)
         } else if after.src == flow.src {
             Some(Moment::Sent)
@@ -130,7 +133,7 @@ impl Plan {
             // A stand-in may be at hosts that this flow's sender knows nothing of.
             after.retain(|&other| {
                 let other = plan.flows[other as usize];
-                other.dst == spec.src || other.src == spec.src
+                (other.dst == spec.src && other.tells_destination()) || other.src == spec.src
             });
             stand_ins.push(vec![plan.push(spec, &after, self.jobs[number as usize])]);
         }
@@ -144,7 +147,8 @@ mod tests {
 
     fn flow(src: u32, dst: u32) -> FlowSpec {
         let start = Time::from_ns(1);
-        FlowSpec { src, dst, messages: 1, size: 1, service: ServiceKey::Srd, start }
+        let (service, operation) = (ServiceKey::Srd, Operation::SEND);
+        FlowSpec { src, dst, messages: 1, size: 1, service, operation, start }
     }
 
     fn chain() -> Plan {

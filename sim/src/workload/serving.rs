@@ -2,14 +2,15 @@
 
 use usrd_proto::wire::DATA_HEADER_BYTES;
 
-use super::{FlowSpec, Plan, Workload};
+use super::{FlowSpec, Operation, OperationKey, Plan, Workload};
 use crate::rng::{Component, Stream};
 use crate::time::Time;
 use crate::units::Bytes;
 
 impl Workload {
-    /// Each request: thousands of blocks from a prefill host to a decode host, then one
-    /// notification, sent once all blocks are known to be there.
+    /// Each request: thousands of blocks from a prefill host to a decode host. As messages, they
+    /// are followed by one notification, sent once all blocks are known to be there; as one WRITE or
+    /// READ, the other side is told by its immediate.
     pub(super) fn kv_transfer(&self, plan: &mut Plan, hosts: u32, seed: u64) {
         let mut rng = Stream::new(seed, Component::Workload, KV_TRANSFER);
         let prefill = self.prefill(hosts);
@@ -23,13 +24,38 @@ impl Workload {
                 messages: between(&mut rng, blocks.0.into(), blocks.1.into()) as u32,
                 size: between(&mut rng, block_size.0.0, block_size.1.0),
                 service: self.service,
+                operation: Operation::SEND,
                 start: arrival,
             };
-            let sent = plan.push(spec, &[], Some(request));
-            let notification =
-                FlowSpec { messages: 1, size: NOTIFICATION_BYTES, start: Time::ZERO, ..spec };
-            plan.push(notification, &[sent], Some(request));
+            match self.operation().kind {
+                OperationKey::Write | OperationKey::Read => {
+                    plan.push(self.one_transfer(spec), &[], Some(request));
+                }
+                _ => {
+                    let sent = plan.push(spec, &[], Some(request));
+                    let (size, start) = (NOTIFICATION_BYTES, Time::ZERO);
+                    let notification = FlowSpec { messages: 1, size, start, ..spec };
+                    plan.push(notification, &[sent], Some(request));
+                }
+            }
             arrival += rng.exponential(self.gap.unwrap_or_default());
+        }
+    }
+
+    /// All blocks as one operation: written by who has them, or read by who needs them.
+    fn one_transfer(&self, blocks: FlowSpec) -> FlowSpec {
+        let kind = self.operation().kind;
+        let (src, dst) = match kind {
+            OperationKey::Read => (blocks.dst, blocks.src),
+            _ => (blocks.src, blocks.dst),
+        };
+        FlowSpec {
+            src,
+            dst,
+            messages: 1,
+            size: u64::from(blocks.messages) * blocks.size,
+            operation: Operation { kind, vector: blocks.messages, immediate: true },
+            ..blocks
         }
     }
 
@@ -96,6 +122,31 @@ mod tests {
         }
         assert_eq!(kv.moment(kv.causes[0]), Some(Moment::Sent));
         assert!(kv.flows[78].start > Time::from_ns(150_000));
+    }
+
+    #[test]
+    fn each_request_can_be_one_operation() {
+        let kv = |operation| {
+            plan(
+                6,
+                1,
+                &format!(
+                    "kind = \"kv-transfer\"\nrequests = 40\nprefill = 2\nblocks = [100, 200]\n\
+                     block_size = [\"4KiB\", \"32KiB\"]\noperation = \"{operation}\""
+                ),
+            )
+        };
+        let (sent, written, read) = (kv("send"), kv("write"), kv("read"));
+        assert_eq!((written.flows.len(), read.flows.len()), (40, 40));
+        for request in 0..40 {
+            let (blocks, write, read) =
+                (sent.flows[2 * request], written.flows[request], read.flows[request]);
+            assert_eq!(write.size, u64::from(blocks.messages) * blocks.size);
+            assert_eq!((write.operation.vector, write.messages), (blocks.messages, 1));
+            assert_eq!((write.payload_from(), write.payload_to()), (blocks.src, blocks.dst));
+            assert_eq!((read.payload_from(), read.payload_to()), (blocks.src, blocks.dst));
+            assert!(write.tells_destination() && read.tells_destination() && read.pulls());
+        }
     }
 
     #[test]

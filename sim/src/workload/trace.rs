@@ -5,14 +5,15 @@
 //! 0us,0,1,64KiB,16,srd,,
 //! 2us,1,0,64B,1,rd,0,
 //! ```
-//! `start`, `src`, `dst` and `size` have to be there; `after` lists flows by their place in the
+//! `start`, `src`, `dst` and `size` have to be there; there can also be `operation`, `vector` and
+//! `immediate`. `after` lists flows by their place in the
 //! file, from 0, separated by spaces.
 
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error, StrDeserializer};
 
-use super::Pair;
+use super::{OperationKey, Pair};
 
 /// What is wrong with a trace file: the line, and why.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,6 +63,10 @@ fn parse_flow(columns: &[&str], text: &str) -> Result<Pair, String> {
         messages: value("messages").map_or(Ok(1), |text| number("messages", text))?,
         size: quantity("size", needed("size")?)?,
         service: value("service").map(|text| quantity("service", text)).transpose()?,
+        operation: value("operation")
+            .map_or(Ok(OperationKey::Send), |it| quantity("operation", it))?,
+        vector: value("vector").map_or(Ok(1), |text| number("vector", text))?,
+        immediate: value("immediate").map_or(Ok(false), truth)?,
         start: quantity("start", needed("start")?)?,
         after: after.map(|text| number("after", text)).collect::<Result<_, _>>()?,
         job: value("job").map(|text| number("job", text)).transpose()?,
@@ -72,13 +77,29 @@ fn number(name: &str, text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| format!("{name}: \"{text}\" is not a number"))
 }
 
+fn truth(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| format!("immediate: \"{text}\" is neither true nor false"))
+}
+
 /// Reads what a scenario file would have as a string.
 fn quantity<'a, T: Deserialize<'a>>(name: &str, text: &'a str) -> Result<T, String> {
     let input: StrDeserializer<'a, Error> = text.into_deserializer();
     T::deserialize(input).map_err(|error| format!("{name}: {error}"))
 }
 
-const COLUMNS: [&str; 8] = ["start", "src", "dst", "size", "messages", "service", "after", "job"];
+const COLUMNS: [&str; 11] = [
+    "start",
+    "src",
+    "dst",
+    "size",
+    "messages",
+    "service",
+    "after",
+    "job",
+    "operation",
+    "vector",
+    "immediate",
+];
 const NEEDED: [&str; 4] = ["start", "src", "dst", "size"];
 
 #[cfg(test)]
@@ -94,6 +115,15 @@ mod tests {
         assert_eq!((pairs[0].size.0, pairs[0].messages, pairs[0].service), (65_536, 1, None));
         assert_eq!(pairs[1].start, Time::from_ns(2_000));
         assert_eq!((pairs[1].service, &pairs[1].after[..]), (Some(ServiceKey::Rd), &[0, 1][..]));
+    }
+
+    #[test]
+    fn reads_operations() {
+        let text = "start,src,dst,size,operation,vector,immediate\n0us,0,1,64B,read,4,true\n0us,0,1,1B,,,\n";
+        let pairs = parse(text).unwrap();
+        let (first, second) = (pairs[0].operation(), pairs[1].operation());
+        assert_eq!((first.kind, first.vector, first.immediate), (OperationKey::Read, 4, true));
+        assert_eq!((second.kind, second.vector, second.immediate), (OperationKey::Send, 1, false));
     }
 
     #[test]

@@ -60,13 +60,14 @@ fn event(text: &mut String, dice: &mut Dice, network: &Network) {
         return;
     }
     let _ = writeln!(text, "target = \"host{}\"", dice.between(0, network.hosts - 1));
-    let _ = match dice.between(0, 6) {
+    let _ = match dice.between(0, 8) {
         0 => writeln!(text, "kind = \"link-down\""),
         1 => writeln!(text, "kind = \"link-rate\"\nrate = \"{}Mbps\"", dice.between(100, 900)),
         2 => writeln!(text, "kind = \"link-loss\"\nshare = {}", dice.share(0.5)),
         3 => writeln!(text, "kind = \"black-hole\"\nshare = {}", dice.share(0.8)),
         4 => writeln!(text, "kind = \"clock-drift\"\nppm = {}", dice.between(1, 200)),
         5 => writeln!(text, "kind = \"host-crash\""),
+        6 | 7 => writeln!(text, "kind = \"region-revoke\""),
         _ => writeln!(text, "kind = \"host-pause\""),
     };
 }

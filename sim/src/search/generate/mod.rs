@@ -4,6 +4,7 @@
 mod dice;
 mod faults;
 mod network;
+mod operation;
 mod traffic;
 
 use std::fmt::Write;
@@ -94,6 +95,12 @@ mod tests {
             "trimming",
             "switch-reboot",
             "rails = 2",
+            "operation = \"write\"",
+            "operation = \"read\"",
+            "operation = \"fadd\"",
+            "operation = \"cas\"",
+            "immediate = true",
+            "region-revoke",
         ] {
             assert!(texts.contains(key), "{key}");
         }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::dice::Dice;
+use super::operation::Operation;
 
 /// Traffic of a kind that the transport can carry.
 pub(super) fn workload(text: &mut String, dice: &mut Dice, transport: &str, hosts: u64, mtu: u64) {
@@ -21,6 +22,24 @@ pub(super) fn workload(text: &mut String, dice: &mut Dice, transport: &str, host
     let size = if ud { dice.between(1, mtu) } else { dice.size(mtu) };
     // What UD may lose, nothing can wait for.
     let kind = if ud { dice.between(0, 3) } else { dice.between(0, 10) };
+    let operation = match kind {
+        // These say flow by flow.
+        9 | 10 => None,
+        _ if ud || dice.maybe() => None,
+        4..=6 => Some(Operation::draw(dice, true)),
+        7 => Some(Operation { name: dice.pick(&["write", "read"]), ..Operation::SEND }),
+        8 => Some(Operation { name: dice.pick(&["write", "read"]), ..Operation::draw(dice, true) }),
+        _ => Some(Operation::draw(dice, false)),
+    };
+    let size = operation.as_ref().map_or(size, |operation| operation.size(size));
+    match &operation {
+        // Vectors and immediates are its own.
+        Some(operation) if kind == 7 => {
+            let _ = writeln!(text, "operation = \"{}\"", operation.name);
+        }
+        Some(operation) => *text += &operation.keys("\n"),
+        None => {}
+    }
     let _ = match kind {
         0 => writeln!(text, "kind = \"permutation\"\nmessages = {messages}\nsize = \"{size}B\""),
         1 => writeln!(
@@ -72,9 +91,14 @@ fn listed(dice: &mut Dice, hosts: u64, mtu: u64, delivered: bool) -> String {
         let services: &[_] = if delivered { &["srd", "rd"] } else { &["srd", "rd", "ud"] };
         let service = dice.pick(services);
         let size = if service == "ud" { dice.between(1, mtu) } else { dice.size(mtu) };
+        let operation = match service {
+            "ud" => Operation::SEND,
+            _ => Operation::draw(dice, false),
+        };
+        let (keys, size) = (operation.keys(", "), operation.size(size));
         format!(
-            "\n  {{ src = {src}, dst = {dst}, messages = {}, size = \"{size}B\", service = \"{service}\", \
-             start = \"{}ns\" }},",
+            "\n  {{ src = {src}, dst = {dst}, {keys}messages = {}, size = \"{size}B\", \
+             service = \"{service}\", start = \"{}ns\" }},",
             dice.between(1, 30),
             dice.between(0, 100_000)
         )
@@ -85,14 +109,16 @@ fn listed(dice: &mut Dice, hosts: u64, mtu: u64, delivered: bool) -> String {
 
 /// A trace whose flows wait for each other now and then.
 fn traced(dice: &mut Dice, hosts: u64, mtu: u64) -> String {
-    let mut text = "start,src,dst,size,messages,service,after,job\n".to_owned();
-    let mut from = dice.between(0, hosts - 1);
+    let header = "start,src,dst,size,messages,service,after,job,operation,vector,immediate\n";
+    let (mut text, mut from) = (header.to_owned(), dice.between(0, hosts - 1));
     for row in 0..dice.between(1, 12) {
         let to = (from + dice.between(1, hosts - 1)) % hosts;
         let after = if row > 0 && dice.maybe() { (row - 1).to_string() } else { String::new() };
+        let operation = if dice.maybe() { Operation::SEND } else { Operation::draw(dice, true) };
+        let Operation { name, vector, immediate } = operation;
         let _ = writeln!(
             text,
-            "{}ns,{from},{to},{}B,{},{},{after},{}",
+            "{}ns,{from},{to},{}B,{},{},{after},{},{name},{vector},{immediate}",
             dice.between(0, 50_000),
             dice.size(mtu),
             dice.between(1, 8),

@@ -1,0 +1,91 @@
+//! Messages are sent and received.
+
+use usrd_proto::{
+    BufferId, BufferRange, CompletionLevel, PeerId, RecvFailure, RecvRequest, SendFailure,
+    SendRequest, Service, Token,
+};
+
+use super::{Host, Transport};
+use crate::check::{Checker, send_base};
+use crate::digest::Kind;
+use crate::memory::message_buffer;
+use crate::traffic::MessageId;
+use crate::workload::FlowSpec;
+use crate::world::World;
+
+impl<T: Transport> Host<T> {
+    /// Hands a message to the endpoint.
+    pub(super) fn send(
+        &mut self,
+        world: &World,
+        peer: PeerId,
+        message: MessageId,
+        spec: &FlowSpec,
+    ) -> Result<(), String> {
+        let service = Service::from(spec.service);
+        let range = BufferRange {
+            buffer: message_buffer(message),
+            offset: send_base(message),
+            len: spec.size,
+        };
+        let level = match service {
+            Service::Ud => CompletionLevel::Acknowledged,
+            Service::Srd | Service::Rd => world.options.level,
+        };
+        let request = SendRequest { token: Token(message.into()), service, range, level };
+        let sent = self.transport.send(self.clock.reads(world.now), peer, request);
+        sent.map_err(|error| error.to_string())
+    }
+
+    pub(super) fn sent(
+        &mut self,
+        world: &mut World,
+        token: Token,
+        result: Result<(), SendFailure>,
+    ) {
+        let message = token.0 as MessageId;
+        world.observer.message(world.now, Kind::Sent, self.id, message);
+        if result.is_err() && world.checkers.excuse(self.id, world.traffic.spec_of(message).dst) {
+            world.excuse(message);
+        }
+        let excused = world.traffic.is_excused(message);
+        world.checkers.sent(world.now, message, result, excused);
+        world.message_sent(message, result.is_ok());
+        self.submit(world, world.traffic.flow_of(message));
+    }
+
+    pub(super) fn received(
+        &mut self,
+        world: &mut World,
+        token: Token,
+        peer: PeerId,
+        len: u64,
+        result: Result<(), RecvFailure>,
+    ) {
+        let number = token.0 as u32;
+        let from = self.peers.host_of(peer);
+        let Some(buffer) = self.receives.close(number) else {
+            let unknown = format!("host {}: no receive is open as token {}", self.id, token.0);
+            return world.checkers.report(Checker::Host, world.now, unknown);
+        };
+        let seen = buffer.message.unwrap_or(MessageId::MAX);
+        world.observer.message(world.now, Kind::Received, self.id, seen);
+        let delivered = (from, self.id, buffer.message, len);
+        world.checkers.received(world.now, &world.traffic, delivered, &buffer.bytes, result);
+        if let (Some(message), Ok(())) = (buffer.message, result) {
+            world.message_received(message);
+        }
+        self.post_receives(world);
+    }
+
+    pub(super) fn post_receives(&mut self, world: &mut World) {
+        while (self.receives.open() as u64) < self.receives_ahead && self.receives.unposted > 0 {
+            let number = self.receives.post();
+            let (token, buffer) = (Token(number.into()), BufferId(number));
+            let request = RecvRequest { token, buffer, len: self.receives.len };
+            if let Err(error) = self.transport.post_recv(self.clock.reads(world.now), request) {
+                return world.checkers.report(Checker::Host, world.now, error);
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Hosts that do wrong by the memory of others.
+
+use usrd_sim::check::Checker;
+use usrd_sim::{Report, Scenario, Status};
+
+use super::host::Defect;
+use super::{is_caught, run_in};
+
+/// Flows to host 1, of which some packets come twice, and late.
+fn run(flow: &str, more: &str, defect: Defect) -> Report {
+    let text = format!(
+        r#"
+        name = "broken"
+        end = "1s"
+        topology = {{ kind = "star", hosts = 2 }}
+        links = {{ rate = "100Gbps", latency = "1us", queue = "1MiB" }}
+        host = {{ placement_delay = "3us" }}
+        [faults]
+        duplication = 0.1
+        reorder = 0.2
+        reorder_delay = "40us"
+        {more}
+        [workload]
+        kind = "pairs"
+        outstanding = 4
+        pairs = [{{ src = 0, dst = 1, {flow} }}]
+        "#
+    );
+    run_in(&Scenario::parse(&text, "broken").unwrap(), defect)
+}
+
+const WRITES: &str = "operation = \"write\", messages = 200, size = \"20kB\", immediate = true";
+const ADDS: &str = "operation = \"fadd\", messages = 400, size = \"8B\"";
+const READS: &str = "operation = \"read\", messages = 50, size = \"20kB\", vector = 9";
+const REVOKES: &str =
+    "event = [{ at = \"40us\", until = \"90us\", kind = \"region-revoke\", target = \"host1\" }]";
+
+#[track_caller]
+fn assert_caught(flow: &str, more: &str, defect: Defect, by: Checker) {
+    let report = run(flow, more, defect);
+    assert!(is_caught(&report, by), "{defect:?} was not caught by {by}:\n{report}");
+}
+
+#[test]
+fn without_a_defect_nothing_is_found() {
+    for flow in [WRITES, ADDS, READS] {
+        for more in ["", REVOKES] {
+            let report = run(flow, more, Defect::None);
+            assert_eq!(report.status, Status::Ok, "{report}");
+            let failed = report.flows[0].failed;
+            assert_eq!(failed > 0, !more.is_empty(), "{report}");
+        }
+    }
+}
+
+#[test]
+fn late_copies_that_overwrite_newer_data_are_caught() {
+    assert_caught(WRITES, "", Defect::WritesAgain, Checker::Overwrite);
+}
+
+#[test]
+fn memory_that_is_written_after_it_was_taken_back_is_caught() {
+    assert_caught(WRITES, REVOKES, Defect::WritesRegardless, Checker::Revocation);
+}
+
+#[test]
+fn an_immediate_before_its_data_is_caught() {
+    assert_caught(WRITES, "", Defect::TellsEarly, Checker::Immediate);
+}
+
+#[test]
+fn an_immediate_that_comes_twice_is_caught() {
+    assert_caught(WRITES, "", Defect::TellsTwice, Checker::Immediate);
+}
+
+#[test]
+fn atomics_that_are_performed_again_are_caught() {
+    assert_caught(ADDS, "", Defect::PerformsAgain, Checker::Atomics);
+}
+
+#[test]
+fn atomics_that_say_what_they_did_not_find_are_caught() {
+    assert_caught(ADDS, "", Defect::FindsOtherwise, Checker::Atomics);
+}
+
+#[test]
+fn memory_that_never_comes_back_is_caught() {
+    assert_caught(READS, "", Defect::LeaksRegions, Checker::Leftovers);
+    assert_caught(WRITES, REVOKES, Defect::LeaksRegions, Checker::Revocation);
+}

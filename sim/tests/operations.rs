@@ -1,0 +1,219 @@
+//! Operations on memory, each over networks that lose, reorder, double and swallow packets, and with hosts
+//! that crash or take their memory back. The checkers watch; here it is shown that they had something to
+//! watch.
+
+use usrd_sim::report::FlowReport;
+use usrd_sim::{Report, Scenario, Simulation, Status};
+
+/// Flows of every operation between four hosts at two leaves, some of them between the same two.
+const FLOWS: &str = r#"
+    { src = 0, dst = 2, messages = 60, size = "20kB", operation = "write" },
+    { src = 0, dst = 2, messages = 60, size = "1kB", operation = "write", immediate = true },
+    { src = 2, dst = 0, messages = 40, size = "30000B", operation = "write", vector = 23, immediate = true },
+    { src = 1, dst = 2, messages = 60, size = "20kB", operation = "read" },
+    { src = 3, dst = 1, messages = 40, size = "30000B", operation = "read", vector = 23, immediate = true },
+    { src = 0, dst = 2, messages = 200, size = "8B", operation = "fadd" },
+    { src = 1, dst = 2, messages = 200, size = "8B", operation = "fadd" },
+    { src = 3, dst = 2, messages = 100, size = "8B", operation = "cas" },
+    { src = 1, dst = 2, messages = 100, size = "8B", operation = "cas" },
+    { src = 0, dst = 2, messages = 30, size = "9kB" },
+"#;
+
+fn scenario(transport: &str, more: &str) -> Scenario {
+    let text = format!(
+        r#"
+        name = "operations"
+        transport = "{transport}"
+        end = "20s"
+        integrity = true
+        topology = {{ kind = "leaf-spine", hosts = 4, leaves = 2, spines = 2 }}
+        links = {{ rate = "100Gbps", latency = "1us", queue = "256KiB", ecn_min = "64KiB" }}
+        core = {{ paths = 16 }}
+        workload = {{ kind = "pairs", outstanding = 8, pairs = [{FLOWS}] }}
+        {more}
+        "#
+    );
+    Scenario::parse(&text, "operations").unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn run_in(scenario: &Scenario) -> Report {
+    let report = Simulation::new(scenario, 1).unwrap().run();
+    assert_eq!(report.status, Status::Ok, "{report}");
+    assert_eq!(report.totals.flows_done, 10, "{report}");
+    report
+}
+
+fn run(more: &str) -> Report {
+    run_in(&scenario("srd", more))
+}
+
+fn failures(report: &Report) -> u32 {
+    report.flows.iter().map(|flow| flow.failed).sum()
+}
+
+#[test]
+fn every_operation_works_over_srd_and_beside_rd() {
+    for transport in ["srd", "rd"] {
+        let report = run_in(&scenario(transport, ""));
+        assert_eq!((failures(&report), report.totals.retransmissions), (0, 0), "{report}");
+    }
+}
+
+#[test]
+fn what_is_complete_can_mean_delivered() {
+    let mut scenario = scenario("srd", "host = { placement_delay = \"15us\" }");
+    scenario.workload.completion = usrd_sim::workload::CompletionKey::Delivered;
+    assert_eq!(failures(&run_in(&scenario)), 0);
+}
+
+#[test]
+fn late_placements_keep_their_order() {
+    assert_eq!(failures(&run("host = { placement_delay = \"15us\" }")), 0);
+}
+
+#[test]
+fn a_bad_network_changes_nothing_about_the_outcome() {
+    let bad = [
+        "faults = { loss = 0.05 }",
+        "faults = { reorder = 0.2, reorder_delay = \"50us\" }",
+        "faults = { duplication = 0.2 }",
+        "faults = { loss = 0.05, duplication = 0.1, reorder = 0.2, reorder_delay = \"100us\" }",
+        "faults = { corruption = 0.02, jitter = \"3us\" }",
+        "faults = { burst = { begin = 0.002, end = 0.1, loss = 0.5 } }",
+    ];
+    for faults in bad {
+        let report = run(&format!("{faults}\nhost = {{ placement_delay = \"2us\" }}"));
+        assert_eq!(failures(&report), 0, "{faults}: {report}");
+    }
+}
+
+#[test]
+fn black_holes_and_dead_links_are_survived() {
+    for event in [
+        r#"{ at = "10us", kind = "black-hole", share = 0.4, target = "leaf0>spine1" }"#,
+        r#"{ at = "10us", until = "300us", kind = "link-down", target = "host2" }"#,
+        r#"{ at = "10us", until = "300us", kind = "switch-reboot", target = "leaf1" }"#,
+        r#"{ at = "10us", until = "400us", kind = "host-pause", target = "host2" }"#,
+    ] {
+        let report = run(&format!("faults = {{ event = [{event}] }}"));
+        assert_eq!(failures(&report), 0, "{event}: {report}");
+    }
+}
+
+fn touches(flow: &FlowReport, host: u32) -> bool {
+    flow.src == host || flow.dst == host
+}
+
+#[test]
+fn a_crash_fails_what_was_under_way_and_no_more() {
+    let event = r#"{ at = "40us", until = "90us", kind = "host-crash", target = "host2" }"#;
+    let report = run(&format!("faults = {{ loss = 0.01, event = [{event}] }}"));
+    assert!(failures(&report) > 0, "{report}");
+    for flow in &report.flows {
+        assert!(touches(flow, 2) || flow.failed == 0, "{report}");
+    }
+    let forever = r#"{ at = "40us", kind = "host-crash", target = "host2" }"#;
+    let report = run(&format!("faults = {{ event = [{forever}] }}"));
+    assert!(report.flows.iter().all(|flow| touches(flow, 2) == (flow.failed > 0)), "{report}");
+}
+
+#[test]
+fn memory_that_is_taken_back_is_refused_and_left_alone() {
+    let again = |from: u32| {
+        let until = from + 12;
+        format!(
+            r#"{{ at = "{from}us", until = "{until}us", kind = "region-revoke", target = "host2" }},"#
+        )
+    };
+    let events: String = (0..6).map(|nth| again(20 + 15 * nth)).collect();
+    for more in ["", "loss = 0.03, duplication = 0.1, reorder = 0.2, reorder_delay = \"60us\","] {
+        let report = run(&format!(
+            "faults = {{ {more} event = [{events}] }}\nhost = {{ placement_delay = \"3us\" }}"
+        ));
+        assert!(failures(&report) > 0, "{report}");
+        // Only operations on the memory of host 2 are refused; messages to it are not.
+        for flow in &report.flows {
+            assert!(flow.dst == 2 || flow.failed == 0, "{report}");
+        }
+        assert_eq!(report.flows[9].failed, 0, "{report}");
+        assert!(report.flows[0].failed < report.flows[0].messages, "{report}");
+    }
+}
+
+#[test]
+fn memory_that_never_comes_back_refuses_all_that_follows() {
+    let event = r#"{ at = "30us", kind = "region-revoke", target = "host2" }"#;
+    let report = run(&format!("faults = {{ event = [{event}] }}"));
+    let failing: Vec<_> = report.flows.iter().map(|flow| flow.failed > 0).collect();
+    assert_eq!(failing.iter().filter(|&&failed| failed).count(), 7, "{report}");
+}
+
+fn error(more: &str, pair: &str) -> String {
+    let text = format!(
+        "name = \"x\"\nend = \"1s\"\n{more}\ntopology = {{ kind = \"star\", hosts = 3 }}\n\
+         links = {{ rate = \"1Gbps\", latency = \"1us\", queue = \"1MB\" }}\n[workload]\n\
+         kind = \"pairs\"\npairs = [\n  {{ src = 0, dst = 1, size = \"8B\", operation = \"write\" }},\n  {pair}\n]"
+    );
+    Scenario::parse(&text, "x.toml").unwrap_err().to_string()
+}
+
+#[test]
+fn what_cannot_be_is_refused_and_its_line_named() {
+    let wrong = [
+        ("", r#"{ src = 0, dst = 1, size = "9B", operation = "fadd" }"#, "10", "works on 8 bytes"),
+        ("", r#"{ src = 0, dst = 1, size = "8B", vector = 2 }"#, "10", "means nothing to \"send\""),
+        (
+            "",
+            r#"{ src = 0, dst = 1, size = "8B", operation = "read", vector = 0 }"#,
+            "10",
+            "at least 1",
+        ),
+        (
+            "",
+            r#"{ src = 0, dst = 1, size = "8B", operation = "cas", immediate = true }"#,
+            "10",
+            "nothing",
+        ),
+        (
+            "",
+            r#"{ src = 0, dst = 1, size = "8B", operation = "read", service = "ud" }"#,
+            "10",
+            "only srd and rd",
+        ),
+        ("", r#"{ src = 1, dst = 2, size = "8B", after = [0] }"#, "10", "has no immediate"),
+        ("transport = \"tcp\"", "", "8", "means nothing to transport \"tcp\""),
+        ("transport = \"ud\"", "", "9", "only srd and rd"),
+    ];
+    for (more, pair, line, reason) in wrong {
+        let error = error(more, pair);
+        assert!(error.contains(reason), "{pair}: {error}");
+        assert!(error.starts_with(&format!("x.toml:{line}: ")), "{pair}: {error}");
+    }
+}
+
+#[test]
+fn a_cache_is_moved_by_one_operation_a_request() {
+    for operation in ["write", "read"] {
+        let text = format!(
+            r#"
+            name = "kv"
+            end = "1s"
+            integrity = true
+            topology = {{ kind = "star", hosts = 4 }}
+            links = {{ rate = "100Gbps", latency = "1us", queue = "256KiB" }}
+            faults = {{ loss = 0.01 }}
+            [workload]
+            kind = "kv-transfer"
+            operation = "{operation}"
+            requests = 6
+            blocks = [100, 400]
+            block_size = ["500B", "9000B"]
+            "#
+        );
+        let scenario = Scenario::parse(&text, "kv").unwrap_or_else(|error| panic!("{error}"));
+        let report = Simulation::new(&scenario, 1).unwrap().run();
+        assert_eq!(report.status, Status::Ok, "{report}");
+        assert_eq!((report.flows.len(), report.totals.flows_done), (6, 6), "{report}");
+        assert!(report.totals.packets > 600, "{report}");
+    }
+}
