@@ -17,16 +17,18 @@ use usrd_proto::{Config, Endpoint};
 
 use crate::defaults::{config_for, max_payload_bytes};
 use crate::shared::{Capacities, Shared};
-use crate::{BuildError, Driver, Engine, EngineInfo};
+use crate::{BuildError, CompletionQueue, Driver, Engine, EngineInfo};
 
 /// Describes an engine. Only a device is needed: [`udp`](Self::udp) or [`device`](Self::device).
 #[derive(Debug)]
 pub struct Builder {
     device: DeviceChoice,
     adjustments: Adjustments,
+    id: u32,
     seed: Option<u64>,
     spin: Duration,
     capacities: Capacities,
+    queue: Option<CompletionQueue>,
     thread_name: String,
 }
 
@@ -51,14 +53,15 @@ impl Default for Builder {
         Self {
             device: DeviceChoice::None,
             adjustments: Adjustments::default(),
+            id: 0,
             seed: None,
             spin: SPIN,
             capacities: Capacities {
                 submissions: SUBMISSIONS,
                 outstanding: OUTSTANDING,
-                notifications: 0,
                 events: EVENTS,
             },
+            queue: None,
             thread_name: "usrd".to_owned(),
         }
     }
@@ -125,7 +128,24 @@ impl Builder {
         self
     }
 
-    /// How many operations can be submitted without their completion having been taken.
+    /// Reports to this queue, and not to one of the engine's own: completions of all operations that
+    /// are submitted through the engine itself, and notifications. So several engines can
+    /// have one queue; give each of them an [`id`](Self::id), by which to tell whose a completion is.
+    #[must_use]
+    pub fn completion_queue(mut self, queue: &CompletionQueue) -> Self {
+        self.queue = Some(queue.clone());
+        self
+    }
+
+    /// What completions call this engine ([`Completion::engine`](crate::Completion)); 0 by default.
+    #[must_use]
+    pub fn id(mut self, id: u32) -> Self {
+        self.id = id;
+        self
+    }
+
+    /// How many operations can be submitted without their completion having been taken, if the
+    /// engine has a queue of its own.
     #[must_use]
     pub fn max_outstanding(mut self, operations: usize) -> Self {
         self.capacities.outstanding = operations;
@@ -179,10 +199,18 @@ impl Builder {
         }
         check_mtu(&config, max_payload_bytes(&capabilities))?;
         let endpoint = Endpoint::new(config.clone())?;
-        let info = EngineInfo { local_address: device.local_address(), capabilities, config };
-        let capacities =
-            Capacities { notifications: info.config.max_notifications as usize, ..self.capacities };
-        let shared = Arc::new(Shared::new(info, device.waker(), capacities));
+        let queue = self.queue.unwrap_or_else(|| {
+            let notifications = config.max_notifications as usize;
+            CompletionQueue::new(self.capacities.outstanding.saturating_add(notifications))
+        });
+        let places = config.max_notifications as usize;
+        let notices = queue
+            .reserve_notices(places)
+            .ok_or_else(|| BuildError::CompletionQueue { needed: places, limit: queue.limit() })?;
+        let local_address = device.local_address();
+        let info = EngineInfo { id: self.id, local_address, capabilities, config };
+        let queues = (queue, notices);
+        let shared = Arc::new(Shared::new(info, device.waker(), self.capacities, queues));
         let driver = Driver::new(shared.clone(), device, endpoint, self.spin);
         Ok((shared, driver))
     }

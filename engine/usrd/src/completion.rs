@@ -32,6 +32,17 @@ impl Completion {
         }
     }
 
+    /// Which engine it comes from: what [`Builder::id`](crate::Builder::id) has set.
+    pub fn engine(&self) -> u32 {
+        match self {
+            Self::Send(send) => send.engine,
+            Self::Recv(recv) => recv.engine,
+            Self::Transfer(transfer) => transfer.engine,
+            Self::Deregistered(region) => region.engine,
+            Self::Notified(notification) => notification.engine,
+        }
+    }
+
     /// The send, if it is one.
     pub fn into_send(self) -> Option<SendCompletion> {
         match self {
@@ -76,6 +87,8 @@ impl Completion {
 /// A send that is over. The engine has let go of its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SendCompletion {
+    /// The id of its engine, as [`Builder::id`](crate::Builder::id) has set it.
+    pub engine: u32,
     /// What the user called it.
     pub context: u64,
     /// To whom it was.
@@ -87,6 +100,8 @@ pub struct SendCompletion {
 /// A receive that is over, with its buffer.
 #[derive(Debug)]
 pub struct RecvCompletion {
+    /// The id of its engine, as [`Builder::id`](crate::Builder::id) has set it.
+    pub engine: u32,
     /// What the user called it.
     pub context: u64,
     /// The buffer, as long as it was when it was posted; the message is its front.

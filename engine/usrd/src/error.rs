@@ -48,6 +48,17 @@ pub enum BuildError {
         /// What a data packet's header takes.
         header_bytes: usize,
     },
+    /// The completion queue has no room for the engine's notifications.
+    #[error(
+        "the completion queue has {limit} places left, and {needed} are kept for notifications; \
+         make it larger, or lower max_notifications"
+    )]
+    CompletionQueue {
+        /// The places that are needed.
+        needed: usize,
+        /// Those that nobody keeps.
+        limit: usize,
+    },
     /// The operating system gave no randomness for the seed.
     #[error("no randomness from the system ({0}); set a seed on the builder")]
     Seed(String),
@@ -151,7 +162,10 @@ pub enum SubmitError {
         capacity: usize,
     },
     /// Too many operations are pending, or completed and not polled.
-    #[error("{limit} operations are outstanding; poll completions, or raise max_outstanding")]
+    #[error(
+        "{limit} operations are outstanding in this completion queue; poll completions, or raise \
+         max_outstanding, or the capacity of a queue of your own"
+    )]
     TooManyOutstanding {
         /// The limit.
         limit: usize,

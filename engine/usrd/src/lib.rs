@@ -34,6 +34,11 @@
 //! has a part in it but its driver. The owner is told only where the peer says so
 //! ([`TransferOptions::notify`]), once everything is in place.
 //!
+//! # Completion queues
+//! What has ended comes out of a [`CompletionQueue`]: the engine's, or one that several engines share
+//! ([`Builder::completion_queue`]), or one of the submitting thread's own
+//! ([`Engine::reporting_to`]).
+//!
 //! # Two ways to drive
 //! [`Builder::spawn`] gives the engine a thread, which sleeps when there is nothing to do.
 //! [`Builder::manual`] hands the [`Driver`] to the caller, who calls [`Driver::progress`] as often
@@ -51,9 +56,12 @@ mod driver;
 mod engine;
 mod error;
 mod event;
+mod life;
 mod memory;
 mod options;
 mod peer;
+mod places;
+mod queue;
 mod region;
 mod shared;
 mod stats;
@@ -74,6 +82,7 @@ pub use error::{
 pub use event::Event;
 pub use options::{RecvOptions, SendOptions, Tags};
 pub use peer::Peer;
+pub use queue::CompletionQueue;
 pub use region::{BadRemoteRegion, Region, RegionOptions, RemoteRegion, Unregistered};
 pub use stats::{DriverStats, EngineInfo, EngineStats, PeerReport, PeerSnapshot, ShutdownReport};
 pub use transfer::{

@@ -4,39 +4,25 @@
 //! ```text
 //!              submissions, commands  + doorbell
 //!   any thread ---------------------------------> driver
-//!              <---------------------------------
-//!              completions, events    + waiters
+//!   any thread <--------------------------------- driver
+//!              completions, in queues (queue.rs) + waiters; events
 //! ```
 //!
-//! A completion always finds room: every operation takes a reservation when it is submitted and
-//! gives it back when its completion is polled, and there are as many reservations as places in the
-//! queue. Notifications have places of their own, which the core gives to peers: those that find
-//! none wait at their sender.
+//! A completion always finds room: every operation takes a place in its queue when it is submitted,
+//! which is given back when its completion is taken (`places.rs`). Notifications have places of their
+//! own, which the core gives to peers: those that find none wait at their sender.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crossbeam::queue::{ArrayQueue, SegQueue};
 use usrd_device::Waker;
 
 use crate::doorbell::Doorbell;
+use crate::life::{Life, SharedLife};
+use crate::queue::Notices;
 use crate::submission::{Command, Submission};
-use crate::waiters::Waiters;
-use crate::{Completion, EngineInfo, Event, SubmitError};
-
-/// Where an engine is in its life; only ever moves forward.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub(crate) enum Life {
-    /// Takes operations.
-    Open = 0,
-    /// Takes no more, and finishes what it has.
-    Closing = 1,
-    /// Is to give up at once.
-    Aborting = 2,
-    /// The driver is gone, and everything has completed.
-    Gone = 3,
-}
+use crate::{CompletionQueue, EngineInfo, Event, SubmitError};
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -45,15 +31,12 @@ pub(crate) struct Shared {
     commands: SegQueue<Command>,
     doorbell: Doorbell,
     waker: Waker,
-    completions: ArrayQueue<Completion>,
-    waiters: Waiters,
-    outstanding: AtomicUsize,
-    max_outstanding: usize,
-    /// Notifications that were taken, and that the driver has not heard of.
-    notifications_taken: AtomicU32,
+    /// Where what says nothing else is reported.
+    pub(crate) queue: CompletionQueue,
+    pub(crate) notices: Arc<Notices>,
     events: ArrayQueue<Event>,
     events_dropped: AtomicU64,
-    life: AtomicU8,
+    life: SharedLife,
     failure: OnceLock<String>,
 }
 
@@ -61,28 +44,30 @@ pub(crate) struct Shared {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Capacities {
     pub(crate) submissions: usize,
+    /// Beside notifications.
     pub(crate) outstanding: usize,
-    /// Beside what is outstanding.
-    pub(crate) notifications: usize,
     pub(crate) events: usize,
 }
 
 impl Shared {
-    pub(crate) fn new(info: EngineInfo, waker: Waker, capacities: Capacities) -> Self {
+    /// `notices` are places of `queue`.
+    pub(crate) fn new(
+        info: EngineInfo,
+        waker: Waker,
+        capacities: Capacities,
+        (queue, notices): (CompletionQueue, Arc<Notices>),
+    ) -> Self {
         Self {
             info,
             submissions: ArrayQueue::new(capacities.submissions),
             commands: SegQueue::new(),
             doorbell: Doorbell::new(),
             waker,
-            completions: ArrayQueue::new(capacities.outstanding + capacities.notifications),
-            waiters: Waiters::new(),
-            outstanding: AtomicUsize::new(0),
-            max_outstanding: capacities.outstanding,
-            notifications_taken: AtomicU32::new(0),
+            queue,
+            notices,
             events: ArrayQueue::new(capacities.events),
             events_dropped: AtomicU64::new(0),
-            life: AtomicU8::new(Life::Open as u8),
+            life: SharedLife::new(),
             failure: OnceLock::new(),
         }
     }
@@ -94,13 +79,13 @@ impl Shared {
         if self.life() > Life::Open {
             return Err((SubmitError::Closed, submission));
         }
-        let limit = self.max_outstanding;
-        if self.outstanding.fetch_add(1, Ordering::Relaxed) >= limit {
-            self.outstanding.fetch_sub(1, Ordering::Relaxed);
+        let queue = self.queue_of(submission.to.as_ref());
+        if !queue.reserve() {
+            let limit = queue.limit();
             return Err((SubmitError::TooManyOutstanding { limit }, submission));
         }
         if let Err(submission) = self.submissions.push(submission) {
-            self.outstanding.fetch_sub(1, Ordering::Relaxed);
+            self.queue_of(submission.to.as_ref()).cancel_reservation();
             let capacity = self.submissions.capacity();
             return Err((SubmitError::QueueFull { capacity }, submission));
         }
@@ -115,36 +100,13 @@ impl Shared {
         self.ring();
     }
 
-    /// Appends up to `max` completions to `completions`.
-    pub(crate) fn poll(&self, completions: &mut Vec<Completion>, max: usize) -> usize {
-        let (mut count, mut notifications) = (0, 0);
-        while count < max
-            && let Some(completion) = self.completions.pop()
-        {
-            notifications += usize::from(matches!(completion, Completion::Notified(_)));
-            completions.push(completion);
-            count += 1;
-        }
-        if count > notifications {
-            self.outstanding.fetch_sub(count - notifications, Ordering::Release);
-        }
-        if notifications > 0 {
-            // A peer that waits for room asks again soon: the driver need not be woken.
-            self.notifications_taken.fetch_add(notifications as u32, Ordering::Release);
-        }
-        count
-    }
-
     pub(crate) fn poll_event(&self) -> Option<Event> {
         self.events.pop()
     }
 
-    pub(crate) fn waiters(&self) -> &Waiters {
-        &self.waiters
-    }
-
-    pub(crate) fn outstanding(&self) -> usize {
-        self.outstanding.load(Ordering::Relaxed)
+    /// Where it is reported what names this queue, or none.
+    pub(crate) fn queue_of<'a>(&'a self, to: Option<&'a CompletionQueue>) -> &'a CompletionQueue {
+        to.unwrap_or(&self.queue)
     }
 
     pub(crate) fn failure(&self) -> Option<&String> {
@@ -156,17 +118,12 @@ impl Shared {
     }
 
     pub(crate) fn life(&self) -> Life {
-        match self.life.load(Ordering::Acquire) {
-            0 => Life::Open,
-            1 => Life::Closing,
-            2 => Life::Aborting,
-            _ => Life::Gone,
-        }
+        self.life.get()
     }
 
     /// Moves on in life, never back.
     pub(crate) fn advance(&self, life: Life) {
-        self.life.fetch_max(life as u8, Ordering::AcqRel);
+        self.life.advance(life);
     }
 
     /// Wakes the driver if it sleeps; stands in for it if it is gone.
@@ -213,24 +170,6 @@ impl Shared {
         self.doorbell.disarm();
     }
 
-    /// How many notifications were taken since the last call.
-    pub(crate) fn take_notifications_taken(&self) -> u32 {
-        match self.notifications_taken.load(Ordering::Relaxed) {
-            0 => 0,
-            _ => self.notifications_taken.swap(0, Ordering::Acquire),
-        }
-    }
-
-    /// Queues a completion; [`announce`](Self::announce) tells the waiters, once for many.
-    pub(crate) fn complete(&self, completion: Completion) {
-        let pushed = self.completions.push(completion);
-        assert!(pushed.is_ok(), "every operation has reserved a place for its completion");
-    }
-
-    pub(crate) fn announce(&self) {
-        self.waiters.wake();
-    }
-
     pub(crate) fn emit(&self, event: Event) {
         if self.events.push(event).is_err() {
             self.events_dropped.fetch_add(1, Ordering::Relaxed);
@@ -245,17 +184,18 @@ impl Shared {
 
     /// The driver's last act: nothing that is or will be queued stays unanswered.
     pub(crate) fn gone(&self) {
-        self.advance(Life::Gone);
-        fence(Ordering::SeqCst);
+        self.life.end();
         self.abandon();
     }
 
     fn abandon(&self) {
-        while let Some(submission) = self.submissions.pop() {
-            self.complete(submission.abandon());
+        while let Some(Submission { to, operation }) = self.submissions.pop() {
+            let queue = self.queue_of(to.as_ref());
+            queue.complete(operation.abandon(self.info.id));
+            queue.announce();
         }
         // Dropping a command breaks the channel that its caller waits on.
         while self.commands.pop().is_some() {}
-        self.announce();
+        self.queue.announce();
     }
 }

@@ -10,6 +10,8 @@ use crate::Peer;
 /// What an engine is made of; constant for its life.
 #[derive(Clone, Debug)]
 pub struct EngineInfo {
+    /// What its completions call it, see [`Builder::id`](crate::Builder::id).
+    pub id: u32,
     /// What remote engines connect to.
     pub local_address: Address,
     /// What the device can do.

@@ -10,15 +10,23 @@ use usrd_proto::{AtomicOp, Block, PeerFailure, RegionAddress};
 use crate::driver::Parted;
 use crate::memory::Memory;
 use crate::{
-    CommandError, Completion, ConnectError, CopyError, EngineStats, NotRegistered, Peeked, Peer,
-    PeerSnapshot, PinError, RecvCompletion, RecvFailure, RecvOptions, Region, RegionCompletion,
-    RegionOptions, RegisterError, SendCompletion, SendFailure, SendOptions, ShutdownReport, Tags,
-    TransferCompletion, TransferFailure, TransferOptions, UpdateAddressError,
+    CommandError, Completion, CompletionQueue, ConnectError, CopyError, EngineStats, NotRegistered,
+    Peeked, Peer, PeerSnapshot, PinError, RecvCompletion, RecvFailure, RecvOptions, Region,
+    RegionCompletion, RegionOptions, RegisterError, SendCompletion, SendFailure, SendOptions,
+    ShutdownReport, Tags, TransferCompletion, TransferFailure, TransferOptions, UpdateAddressError,
 };
 
 /// An operation, on its way to the driver.
 #[derive(Debug)]
-pub(crate) enum Submission {
+pub(crate) struct Submission {
+    /// Where it is reported, if not in the engine's queue.
+    pub(crate) to: Option<CompletionQueue>,
+    pub(crate) operation: Operation,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) enum Operation {
     Send { peer: Peer, data: Bytes, options: SendOptions },
     Recv { buffer: BytesMut, options: RecvOptions },
     Transfer(Transfer),
@@ -43,16 +51,18 @@ pub(crate) enum What {
     Atomic { at: RegionAddress, op: AtomicOp },
 }
 
-impl Submission {
-    /// The completion of an operation that the driver never took.
-    pub(crate) fn abandon(self) -> Completion {
+impl Operation {
+    /// The completion of an operation that the driver of `engine` never took.
+    pub(crate) fn abandon(self, engine: u32) -> Completion {
         match self {
             Self::Send { peer, options, .. } => Completion::Send(SendCompletion {
+                engine,
                 context: options.context,
                 peer,
                 result: Err(SendFailure::NotSent(PeerFailure::Closed)),
             }),
             Self::Recv { buffer, options } => Completion::Recv(RecvCompletion {
+                engine,
                 context: options.context,
                 buffer,
                 result: Err(RecvFailure::Closed),
@@ -64,11 +74,12 @@ impl Submission {
                 };
                 let result = Err(TransferFailure::NotSent(PeerFailure::Closed));
                 let context = options.context;
-                Completion::Transfer(TransferCompletion { context, peer, buffer, result })
+                Completion::Transfer(TransferCompletion { engine, context, peer, buffer, result })
             }
             // The memory of a region goes with the driver.
             Self::Deregister { context, .. } => {
-                Completion::Deregistered(RegionCompletion { context, result: Err(NotRegistered) })
+                let result = Err(NotRegistered);
+                Completion::Deregistered(RegionCompletion { engine, context, result })
             }
         }
     }

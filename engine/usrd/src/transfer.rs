@@ -51,6 +51,8 @@ impl From<u64> for TransferOptions {
 /// A one-sided operation that is over. Memory that it named is the user's again.
 #[derive(Debug)]
 pub struct TransferCompletion {
+    /// The id of its engine, as [`Builder::id`](crate::Builder::id) has set it.
+    pub engine: u32,
     /// What the user called it.
     pub context: u64,
     /// With whom it was.
@@ -97,6 +99,8 @@ impl From<usrd_proto::TransferFailure> for TransferFailure {
 /// A peer's transfer with an immediate is in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Notification {
+    /// The id of its engine, as [`Builder::id`](crate::Builder::id) has set it.
+    pub engine: u32,
     /// Whose it was.
     pub peer: Peer,
     /// What the peer says.
@@ -108,6 +112,8 @@ pub struct Notification {
 /// A deregistration that is over: nothing will touch the memory again.
 #[derive(Debug)]
 pub struct RegionCompletion {
+    /// The id of its engine, as [`Builder::id`](crate::Builder::id) has set it.
+    pub engine: u32,
     /// What the user called it.
     pub context: u64,
     /// The memory, if the engine had owned it. An error if the region was not registered (any

@@ -6,7 +6,7 @@ use slab::Slab;
 use usrd_proto::{BufferId, BufferRange, Token};
 
 use super::regions::Regions;
-use crate::{Peer, SendOptions};
+use crate::{CompletionQueue, Peer};
 
 /// All buffers of pending operations.
 #[derive(Debug, Default)]
@@ -33,6 +33,8 @@ pub(super) struct PendingSend {
     pub(super) data: Bytes,
     pub(super) peer: Peer,
     pub(super) context: u64,
+    /// Where it is reported, as in its submission.
+    pub(super) to: Option<CompletionQueue>,
 }
 
 /// A receive that is not completed.
@@ -40,6 +42,7 @@ pub(super) struct PendingSend {
 pub(super) struct PendingReceive {
     pub(super) buffer: BytesMut,
     pub(super) context: u64,
+    pub(super) to: Option<CompletionQueue>,
 }
 
 /// A one-sided operation that is not completed.
@@ -47,6 +50,7 @@ pub(super) struct PendingReceive {
 pub(super) struct PendingTransfer {
     pub(super) peer: Peer,
     pub(super) context: u64,
+    pub(super) to: Option<CompletionQueue>,
     pub(super) memory: TransferMemory,
 }
 
@@ -61,13 +65,12 @@ pub(super) enum TransferMemory {
 }
 
 impl Buffers {
-    pub(super) fn add_send(&mut self, peer: Peer, data: Bytes, options: &SendOptions) -> BufferId {
-        let context = options.context;
-        buffer_id(self.sends.insert(PendingSend { data, peer, context }))
+    pub(super) fn add_send(&mut self, send: PendingSend) -> BufferId {
+        buffer_id(self.sends.insert(send))
     }
 
-    pub(super) fn add_receive(&mut self, buffer: BytesMut, context: u64) -> BufferId {
-        buffer_id(self.receives.insert(PendingReceive { buffer, context }))
+    pub(super) fn add_receive(&mut self, receive: PendingReceive) -> BufferId {
+        buffer_id(self.receives.insert(receive))
     }
 
     /// Ends the engine's hold on a send's data.
@@ -168,12 +171,9 @@ impl Buffers {
     /// Everything that is left, when the engine ends.
     pub(super) fn drain(
         &mut self,
-    ) -> (
-        impl Iterator<Item = PendingSend> + '_,
-        impl Iterator<Item = PendingReceive> + '_,
-        impl Iterator<Item = PendingTransfer> + '_,
-    ) {
-        (self.sends.drain(), self.receives.drain(), self.transfers.drain())
+    ) -> (Vec<PendingSend>, Vec<PendingReceive>, Vec<PendingTransfer>) {
+        let Self { sends, receives, transfers } = self;
+        (sends.drain().collect(), receives.drain().collect(), transfers.drain().collect())
     }
 }
 

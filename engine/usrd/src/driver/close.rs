@@ -14,12 +14,9 @@ use usrd_proto::{Instant, PeerFailure};
 
 use super::commands::answer;
 use super::{Driver, Turn};
-use crate::shared::Life;
-use crate::submission::{Answer, Submission};
-use crate::{
-    Completion, RecvCompletion, RecvFailure, SendCompletion, SendFailure, ShutdownReport,
-    TransferFailure,
-};
+use crate::life::Life;
+use crate::submission::{Answer, Operation, Submission};
+use crate::{Completion, RecvFailure, SendFailure, ShutdownReport, TransferFailure};
 
 /// A shutdown that is going on.
 #[derive(Debug)]
@@ -150,43 +147,33 @@ impl Driver {
     }
 
     fn refuse_submissions(&mut self, report: &mut ShutdownReport) {
-        while let Some(submission) = self.shared.take_submission() {
-            if let Submission::Deregister { region, context } = submission {
-                self.deregister(region, context);
+        while let Some(Submission { to, operation }) = self.shared.take_submission() {
+            if let Operation::Deregister { region, context } = operation {
+                self.deregister(region, context, to);
                 continue;
             }
-            let completion = submission.abandon();
+            let completion = operation.abandon(self.shared.info.id);
             match completion {
                 Completion::Recv(_) => report.receives_returned += 1,
                 _ => report.sends_aborted += 1,
             }
-            self.complete(completion);
+            self.complete(to, completion);
         }
     }
 
     fn complete_leftovers(&mut self) {
         let (sends, receives, transfers) = self.buffers.drain();
         for send in sends {
-            self.shared.complete(Completion::Send(SendCompletion {
-                context: send.context,
-                peer: send.peer,
-                result: Err(SendFailure::Unknown(PeerFailure::Closed)),
-            }));
+            self.send_over(send, Err(SendFailure::Unknown(PeerFailure::Closed)));
         }
         for receive in receives {
-            self.shared.complete(Completion::Recv(RecvCompletion {
-                context: receive.context,
-                buffer: receive.buffer,
-                result: Err(RecvFailure::Closed),
-            }));
+            self.receive_over(receive, Err(RecvFailure::Closed));
         }
         for transfer in transfers {
-            let result = Err(TransferFailure::Unknown(PeerFailure::Closed));
-            self.shared.complete(transfer.over(result));
+            self.transfer_over(transfer, Err(TransferFailure::Unknown(PeerFailure::Closed)));
         }
-        for region in self.regions.drain() {
-            self.shared.complete(Completion::Deregistered(region));
-        }
+        self.end_deregistrations();
+        self.announce();
     }
 }
 

@@ -8,12 +8,12 @@ use usrd_proto::{
 };
 
 use super::Driver;
-use super::buffers::token;
+use super::buffers::{PendingReceive, PendingSend, token};
 use super::transfers::token_of;
-use crate::submission::{Answer, Command, Submission};
+use crate::submission::{Answer, Command, Operation, Submission};
 use crate::{
-    CommandError, Completion, ConnectError, EngineStats, Peeked, Peer, PeerSnapshot, PinError,
-    RecvCompletion, RecvFailure, RecvOptions, SendCompletion, SendFailure, SendOptions, Tags,
+    CommandError, CompletionQueue, ConnectError, EngineStats, Peeked, Peer, PeerSnapshot, PinError,
+    RecvFailure, RecvOptions, SendFailure, SendOptions, Tags,
 };
 
 impl Driver {
@@ -99,29 +99,33 @@ impl Driver {
     }
 
     pub(super) fn start(&mut self, submission: Submission) {
-        match submission {
-            Submission::Send { peer, data, options } => self.start_send(peer, data, &options),
-            Submission::Recv { buffer, options } => self.start_recv(buffer, options),
-            Submission::Transfer(transfer) => self.start_transfer(transfer),
-            Submission::Deregister { region, context } => self.deregister(region, context),
+        let Submission { to, operation } = submission;
+        match operation {
+            Operation::Send { peer, data, options } => self.start_send(peer, data, &options, to),
+            Operation::Recv { buffer, options } => self.start_recv(buffer, options, to),
+            Operation::Transfer(transfer) => self.start_transfer(transfer, to),
+            Operation::Deregister { region, context } => self.deregister(region, context, to),
         }
     }
 
-    fn start_send(&mut self, peer: Peer, data: Bytes, options: &SendOptions) {
-        let len = data.len() as u64;
-        let buffer = self.buffers.add_send(peer, data, options);
+    fn start_send(
+        &mut self,
+        peer: Peer,
+        data: Bytes,
+        options: &SendOptions,
+        to: Option<CompletionQueue>,
+    ) {
+        let (len, context) = (data.len() as u64, options.context);
+        let buffer = self.buffers.add_send(PendingSend { data, peer, context, to });
         let range = BufferRange { buffer, offset: 0, len };
         let result = match self.open_peer(peer) {
             Some(id) => self.hand_over(id, range, options),
             None => Err(SendError::UnknownPeer),
         };
-        if let Err(error) = result {
-            self.buffers.take_send(buffer);
-            self.complete(Completion::Send(SendCompletion {
-                context: options.context,
-                peer,
-                result: Err(SendFailure::Refused(error)),
-            }));
+        if let Err(error) = result
+            && let Some(send) = self.buffers.take_send(buffer)
+        {
+            self.send_over(send, Err(SendFailure::Refused(error)));
         }
     }
 
@@ -145,10 +149,10 @@ impl Driver {
         }
     }
 
-    fn start_recv(&mut self, buffer: BytesMut, options: RecvOptions) {
+    fn start_recv(&mut self, buffer: BytesMut, options: RecvOptions, to: Option<CompletionQueue>) {
         let RecvOptions { context, tags } = options;
         let len = buffer.len() as u64;
-        let id = self.buffers.add_receive(buffer, context);
+        let id = self.buffers.add_receive(PendingReceive { buffer, context, to });
         let token = token(id);
         let posted = match tags {
             None => self.endpoint.post_recv(self.now, RecvRequest { token, buffer: id, len }),
@@ -163,11 +167,7 @@ impl Driver {
         if let Err(error) = posted
             && let Some(receive) = self.buffers.take_receive(id)
         {
-            self.complete(Completion::Recv(RecvCompletion {
-                context,
-                buffer: receive.buffer,
-                result: Err(RecvFailure::Refused(error)),
-            }));
+            self.receive_over(receive, Err(RecvFailure::Refused(error)));
         }
     }
 

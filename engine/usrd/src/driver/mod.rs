@@ -30,8 +30,9 @@ use std::time::Duration;
 use usrd_device::{Arrival, Device, DeviceError, RouteId};
 use usrd_proto::{Endpoint, Instant, PeerId};
 
-use crate::DriverStats;
-use crate::shared::{Life, Shared};
+use crate::life::Life;
+use crate::shared::Shared;
+use crate::{CompletionQueue, DriverStats};
 use batch::Batch;
 use bounce::BouncePool;
 use buffers::Buffers;
@@ -62,8 +63,10 @@ pub struct Driver {
     clock: Clock,
     now: Instant,
     spin: Duration,
-    /// Whether completions were queued that the waiters have not been told of.
+    /// Whether completions were queued in the engine's queue that its waiters have not been told of.
     unannounced: bool,
+    /// Other queues than the engine's of which the same is true.
+    unannounced_to: Vec<CompletionQueue>,
     closing: Option<Closing>,
     partings: Partings,
     /// Routes that nobody needs, unless they have come to be needed again.
@@ -107,6 +110,7 @@ impl Driver {
             clock,
             spin,
             unannounced: false,
+            unannounced_to: Vec::new(),
             closing: None,
             partings: Partings::default(),
             unused_routes: Vec::new(),

@@ -4,29 +4,85 @@ use usrd_proto as proto;
 use usrd_proto::{PeerFailure, PeerId, Token};
 
 use super::Driver;
-use super::buffers::buffer_of;
+use super::buffers::{PendingReceive, PendingSend, PendingTransfer, TransferMemory, buffer_of};
 use crate::{
-    Completion, Event, Received, RecvCompletion, RecvFailure, SendCompletion, SendFailure, Service,
+    Completion, CompletionQueue, Event, Notification, Received, RecvCompletion, RecvFailure,
+    SendCompletion, SendFailure, Service, TransferCompletion, TransferFailure,
 };
 
 impl Driver {
     /// Queues completions and events, and wakes whoever waits for them.
     pub(super) fn publish(&mut self) -> bool {
-        let mut any = self.unannounced;
+        let mut any = false;
         while let Some(event) = self.endpoint.poll_event() {
             self.publish_event(event);
             any = true;
         }
-        if std::mem::take(&mut self.unannounced) {
-            self.shared.announce();
+        any | self.announce()
+    }
+
+    /// Wakes whoever waits for what was queued.
+    pub(super) fn announce(&mut self) -> bool {
+        let mut any = std::mem::take(&mut self.unannounced);
+        if any {
+            self.shared.queue.announce();
+        }
+        for queue in self.unannounced_to.drain(..) {
+            queue.announce();
+            any = true;
         }
         any
     }
 
     /// Queues a completion; the next [`publish`](Self::publish) announces it.
-    pub(super) fn complete(&mut self, completion: Completion) {
-        self.shared.complete(completion);
+    pub(super) fn complete(&mut self, to: Option<CompletionQueue>, completion: Completion) {
+        let Some(queue) = to else {
+            self.shared.queue.complete(completion);
+            self.unannounced = true;
+            return;
+        };
+        queue.complete(completion);
+        // Mostly it is the same one several times in a row.
+        if !self.unannounced_to.last().is_some_and(|last| last.is(&queue)) {
+            self.unannounced_to.push(queue);
+        }
+    }
+
+    /// Queues a notification for the engine's queue.
+    pub(super) fn notify(&mut self, notification: Notification) {
+        self.shared.queue.notify(Completion::Notified(notification), &self.shared.notices);
         self.unannounced = true;
+    }
+
+    pub(super) fn send_over(&mut self, send: PendingSend, result: Result<(), SendFailure>) {
+        let PendingSend { peer, context, to, .. } = send;
+        let engine = self.shared.info.id;
+        self.complete(to, Completion::Send(SendCompletion { engine, context, peer, result }));
+    }
+
+    pub(super) fn receive_over(
+        &mut self,
+        receive: PendingReceive,
+        result: Result<Received, RecvFailure>,
+    ) {
+        let PendingReceive { buffer, context, to } = receive;
+        let engine = self.shared.info.id;
+        self.complete(to, Completion::Recv(RecvCompletion { engine, context, buffer, result }));
+    }
+
+    pub(super) fn transfer_over(
+        &mut self,
+        transfer: PendingTransfer,
+        result: Result<u64, TransferFailure>,
+    ) {
+        let PendingTransfer { peer, context, to, memory } = transfer;
+        let buffer = match memory {
+            TransferMemory::Buffer(buffer) => Some(buffer),
+            TransferMemory::None | TransferMemory::Data(_) => None,
+        };
+        let engine = self.shared.info.id;
+        let completion = TransferCompletion { engine, context, peer, buffer, result };
+        self.complete(to, Completion::Transfer(completion));
     }
 
     fn publish_event(&mut self, event: proto::Event) {
@@ -70,11 +126,7 @@ impl Driver {
             return;
         };
         self.batch.hold(buffer, |start, len| send.data.slice(start..start + len));
-        self.complete(Completion::Send(SendCompletion {
-            context: send.context,
-            peer: send.peer,
-            result: result.map_err(SendFailure::from),
-        }));
+        self.send_over(send, result.map_err(SendFailure::from));
     }
 
     fn recv_completed(&mut self, token: Token, result: Result<Received, RecvFailure>) {
@@ -82,11 +134,7 @@ impl Driver {
             debug_assert!(false, "{token:?} completed without having been posted");
             return;
         };
-        self.complete(Completion::Recv(RecvCompletion {
-            context: receive.context,
-            buffer: receive.buffer,
-            result,
-        }));
+        self.receive_over(receive, result);
     }
 
     fn peer_up(&mut self, id: PeerId) {

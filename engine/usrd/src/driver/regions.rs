@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use slab::Slab;
 use usrd_device::{Device, Loan};
 use usrd_proto::{Access, BufferId, BufferRange, RegionRequest};
@@ -12,8 +12,8 @@ use super::buffers::{Space, id_in, split};
 use crate::memory::Memory;
 use crate::submission::Registered;
 use crate::{
-    Completion, CopyError, NotRegistered, Region, RegionCompletion, RegionOptions, RegisterError,
-    Unregistered,
+    Completion, CompletionQueue, CopyError, NotRegistered, Region, RegionCompletion, RegionOptions,
+    RegisterError, Unregistered,
 };
 
 /// The memory of all regions, by number.
@@ -30,8 +30,15 @@ struct Entry {
     region: Region,
     /// That it was lent to the device.
     loan: Option<Loan>,
-    /// What the user calls its deregistration, once it has begun.
-    deregistering: Option<u64>,
+    /// Its deregistration, once it has begun.
+    deregistering: Option<Deregistration>,
+}
+
+/// What the user calls it, and where it is reported.
+#[derive(Debug)]
+struct Deregistration {
+    context: u64,
+    to: Option<CompletionQueue>,
 }
 
 impl Regions {
@@ -75,9 +82,10 @@ impl Regions {
         entries.find(live).map(|(index, _)| index).ok_or(NotRegistered)
     }
 
-    /// Deregistrations that have not completed, when the engine ends.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = RegionCompletion> + '_ {
-        self.entries.drain().chain(self.leaving.drain(..)).filter_map(Entry::deregistered)
+    /// All that is left: deregistrations that have not completed, with the memory.
+    fn drain(&mut self) -> Vec<(Deregistration, Option<BytesMut>)> {
+        let entries = self.entries.drain().chain(self.leaving.drain(..));
+        entries.filter_map(Entry::deregistered).collect()
     }
 }
 
@@ -91,14 +99,14 @@ impl Entry {
     }
 
     /// What its owner is told. Memory that the device may still read is never freed.
-    fn deregistered(self) -> Option<RegionCompletion> {
+    fn deregistered(self) -> Option<(Deregistration, Option<BytesMut>)> {
         let memory = if self.loan.is_some() {
             std::mem::forget(self.memory);
             None
         } else {
             self.memory.into_owned()
         };
-        Some(RegionCompletion { context: self.deregistering?, result: Ok(memory) })
+        Some((self.deregistering?, memory))
     }
 }
 
@@ -106,7 +114,7 @@ impl Driver {
     /// [`Engine::register`](crate::Engine::register), for the thread that drives.
     pub fn register(
         &mut self,
-        memory: bytes::BytesMut,
+        memory: BytesMut,
         options: impl Into<RegionOptions>,
     ) -> Result<Region, Unregistered> {
         let registered = self.register_memory(Memory::Owned(memory), options.into());
@@ -161,16 +169,34 @@ impl Driver {
         }
     }
 
-    pub(super) fn deregister(&mut self, region: Region, context: u64) {
+    pub(super) fn deregister(&mut self, region: Region, context: u64, to: Option<CompletionQueue>) {
+        let deregistration = Deregistration { context, to };
         let found = self.regions.find(region);
         if let Ok(index) = found
             && self.endpoint.revoke(self.now, region.start).is_ok()
         {
-            self.regions.entries[index].deregistering = Some(context);
+            self.regions.entries[index].deregistering = Some(deregistration);
             return;
         }
-        let result = Err(NotRegistered);
-        self.complete(Completion::Deregistered(RegionCompletion { context, result }));
+        self.deregistration_over(deregistration, Err(NotRegistered));
+    }
+
+    fn deregistration_over(
+        &mut self,
+        deregistration: Deregistration,
+        result: Result<Option<BytesMut>, NotRegistered>,
+    ) {
+        let Deregistration { context, to } = deregistration;
+        let engine = self.shared.info.id;
+        let completion = RegionCompletion { engine, context, result };
+        self.complete(to, Completion::Deregistered(completion));
+    }
+
+    /// Completes the deregistrations that have not, when the engine ends.
+    pub(super) fn end_deregistrations(&mut self) {
+        for (deregistration, memory) in self.regions.drain() {
+            self.deregistration_over(deregistration, Ok(memory));
+        }
     }
 
     /// The core has seen the last of a region. Packets that wait for the device keep what they
@@ -192,8 +218,8 @@ impl Driver {
         for mut entry in std::mem::take(&mut self.regions.leaving) {
             if !entry.is_returned(&mut *self.device) {
                 self.regions.leaving.push(entry);
-            } else if let Some(completion) = entry.deregistered() {
-                self.complete(Completion::Deregistered(completion));
+            } else if let Some((deregistration, memory)) = entry.deregistered() {
+                self.deregistration_over(deregistration, Ok(memory));
             }
         }
     }

@@ -11,14 +11,14 @@ use usrd_proto::{
 use super::Driver;
 use super::buffers::{PendingTransfer, Space, TransferMemory, id_in};
 use crate::submission::{Transfer, What};
-use crate::{Completion, Notification, TransferCompletion, TransferFailure, TransferOptions};
+use crate::{CompletionQueue, Notification, TransferFailure, TransferOptions};
 
 impl Driver {
-    pub(super) fn start_transfer(&mut self, transfer: Transfer) {
+    pub(super) fn start_transfer(&mut self, transfer: Transfer, to: Option<CompletionQueue>) {
         let Transfer { peer, options, what } = transfer;
         let context = options.context;
         let memory = TransferMemory::None;
-        let index = self.buffers.transfers.insert(PendingTransfer { peer, context, memory });
+        let index = self.buffers.transfers.insert(PendingTransfer { peer, context, to, memory });
         let Some(id) = self.open_peer(peer) else {
             if let What::Read { buffer, .. } = what {
                 self.buffers.transfers[index].memory = TransferMemory::Buffer(buffer);
@@ -84,7 +84,7 @@ impl Driver {
     /// The core has not taken an operation.
     fn transfer_rejected(&mut self, index: usize, error: TransferError) {
         let pending = self.buffers.transfers.remove(index);
-        self.complete(pending.over(Err(TransferFailure::Rejected(error))));
+        self.transfer_over(pending, Err(TransferFailure::Rejected(error)));
     }
 
     pub(super) fn transfer_completed(
@@ -108,13 +108,14 @@ impl Driver {
             }
             TransferMemory::Buffer(_) => {}
         }
-        self.complete(pending.over(result.map_err(TransferFailure::from)));
+        self.transfer_over(pending, result.map_err(TransferFailure::from));
     }
 
     /// A peer's transfer is in place.
     pub(super) fn notified(&mut self, peer: PeerId, immediate: u64, bytes: u64) {
         let peer = self.routes.handle(peer);
-        self.complete(Completion::Notified(Notification { peer, immediate, bytes }));
+        let engine = self.shared.info.id;
+        self.notify(Notification { engine, peer, immediate, bytes });
     }
 
     /// The list of a peer's READ is whole.
@@ -133,21 +134,10 @@ impl Driver {
 
     /// Tells the core what the user has taken since the last turn.
     pub(super) fn return_notifications(&mut self) {
-        match self.shared.take_notifications_taken() {
+        match self.shared.notices.take_taken() {
             0 => {}
             taken => self.endpoint.notifications_taken(taken),
         }
-    }
-}
-
-impl PendingTransfer {
-    pub(super) fn over(self, result: Result<u64, TransferFailure>) -> Completion {
-        let Self { peer, context, memory } = self;
-        let buffer = match memory {
-            TransferMemory::Buffer(buffer) => Some(buffer),
-            TransferMemory::None | TransferMemory::Data(_) => None,
-        };
-        Completion::Transfer(TransferCompletion { context, peer, buffer, result })
     }
 }
 

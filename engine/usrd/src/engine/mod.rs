@@ -1,5 +1,6 @@
 //! The handle that application threads use.
 
+mod completions;
 mod one_sided;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -12,14 +13,15 @@ use usrd_device::Address;
 use usrd_proto::wire::DATA_HEADER_BYTES;
 use usrd_proto::{CompletionLevel, Service};
 
-use crate::shared::{Life, Shared};
-use crate::submission::{Answer, Command, Submission};
+use crate::life::Life;
+use crate::shared::Shared;
+use crate::submission::{Answer, Command, Operation, Submission};
 
 pub use one_sided::CopyError;
 
 use crate::{
-    Builder, CommandError, Completion, ConnectError, EngineInfo, EngineStats, Event, Peeked, Peer,
-    PeerReport, PeerSnapshot, PinError, RecvOptions, Rejected, SendOptions, ShutdownReport,
+    Builder, CommandError, CompletionQueue, ConnectError, EngineInfo, EngineStats, Event, Peeked,
+    Peer, PeerReport, PeerSnapshot, PinError, RecvOptions, Rejected, SendOptions, ShutdownReport,
     SubmitError, Tags, UpdateAddressError,
 };
 
@@ -28,12 +30,25 @@ use crate::{
 /// All methods take `&self` and can be called from any thread. Operations are only handed over
 /// here: they happen in the [driver](crate::Driver), and what became of them comes out of
 /// [`poll`](Self::poll) or [`wait`](Self::wait), exactly one completion for each operation that was
-/// taken, whatever happens.
+/// taken, whatever happens. Those two are short for the methods of the
+/// [`completion_queue`](Self::completion_queue).
 ///
-/// Dropping an engine gives up what is pending at once; [`shutdown`](Self::shutdown) lets it finish
-/// first.
-#[derive(Debug)]
+/// This is a handle, cheap to clone. A handle from [`reporting_to`](Self::reporting_to) is the same
+/// engine, and what is submitted through it completes in another [`CompletionQueue`].
+///
+/// Dropping the last handle gives up what is pending at once; [`shutdown`](Self::shutdown) lets it
+/// finish first.
+#[derive(Clone, Debug)]
 pub struct Engine {
+    shared: Arc<Shared>,
+    /// Where what is submitted here is reported, if not in the engine's queue.
+    to: Option<CompletionQueue>,
+    life: Arc<Lifetime>,
+}
+
+/// What all handles of an engine hold together. It ends with the last of them.
+#[derive(Debug)]
+struct Lifetime {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -45,7 +60,8 @@ impl Engine {
     }
 
     pub(crate) fn new(shared: Arc<Shared>, thread: Option<JoinHandle<()>>) -> Self {
-        Self { shared, thread: Mutex::new(thread) }
+        let life = Arc::new(Lifetime { shared: shared.clone(), thread: Mutex::new(thread) });
+        Self { shared, to: None, life }
     }
 
     // ---- operations ----
@@ -64,12 +80,10 @@ impl Engine {
         if let Err(error) = self.check(&data, &options) {
             return Err(Rejected { error, buffer: data });
         }
-        self.submit(Submission::Send { peer, data, options }).map_err(|(error, submission)| {
-            match submission {
-                Submission::Send { data: buffer, .. } => Rejected { error, buffer },
-                _ => {
-                    unreachable!("a rejected submission comes back unchanged")
-                }
+        self.submit(Operation::Send { peer, data, options }).map_err(|(error, operation)| {
+            match operation {
+                Operation::Send { data: buffer, .. } => Rejected { error, buffer },
+                _ => unreachable!("a rejected operation comes back unchanged"),
             }
         })
     }
@@ -83,12 +97,10 @@ impl Engine {
         options: impl Into<RecvOptions>,
     ) -> Result<(), Rejected<BytesMut>> {
         let options = options.into();
-        self.submit(Submission::Recv { buffer, options }).map_err(|(error, submission)| {
-            match submission {
-                Submission::Recv { buffer, .. } => Rejected { error, buffer },
-                _ => {
-                    unreachable!("a rejected submission comes back unchanged")
-                }
+        self.submit(Operation::Recv { buffer, options }).map_err(|(error, operation)| {
+            match operation {
+                Operation::Recv { buffer, .. } => Rejected { error, buffer },
+                _ => unreachable!("a rejected operation comes back unchanged"),
             }
         })
     }
@@ -141,40 +153,11 @@ impl Engine {
         self.ask(|answer| Command::Peek(tags, answer))
     }
 
-    // ---- completions ----
-
-    /// Appends up to `max` completions to `completions` and returns how many. Never blocks.
-    pub fn poll(&self, completions: &mut Vec<Completion>, max: usize) -> usize {
-        self.shared.poll(completions, max)
-    }
-
-    /// Like [`poll`](Self::poll), but waits for the first one. Returns 0 when `timeout` is over,
-    /// or when the engine is closed and every completion has been taken.
-    pub fn wait(&self, completions: &mut Vec<Completion>, max: usize, timeout: Duration) -> usize {
-        let ready = || {
-            // Asked first: once the driver is gone, no completion is added.
-            let gone = self.shared.life() == Life::Gone;
-            let count = self.poll(completions, max);
-            (count > 0 || gone || max == 0).then_some(count)
-        };
-        self.shared.waiters().wait(timeout, ready).unwrap_or(0)
-    }
-
-    /// Waits for one completion.
-    pub fn wait_one(&self, timeout: Duration) -> Option<Completion> {
-        let mut one = Vec::with_capacity(1);
-        self.wait(&mut one, 1, timeout);
-        one.pop()
-    }
+    // ---- events ----
 
     /// The next event, if there is one. Events that nobody takes are dropped and counted.
     pub fn poll_event(&self) -> Option<Event> {
         self.shared.poll_event()
-    }
-
-    /// Operations submitted whose completion has not been taken.
-    pub fn outstanding(&self) -> usize {
-        self.shared.outstanding()
     }
 
     // ---- peers and counters: these wait for the driver ----
@@ -287,7 +270,7 @@ impl Engine {
         self.shared.advance(Life::Closing);
         let patience = deadline.saturating_add(COMMAND_PATIENCE);
         let report = self.ask_within(patience, |answer| Command::Shutdown(deadline, answer))?;
-        self.join();
+        self.life.join();
         Ok(report)
     }
 
@@ -314,8 +297,9 @@ impl Engine {
         Ok(())
     }
 
-    fn submit(&self, submission: Submission) -> Result<(), (SubmitError, Submission)> {
-        self.shared.submit(submission)
+    fn submit(&self, operation: Operation) -> Result<(), (SubmitError, Operation)> {
+        let submission = Submission { to: self.to.clone(), operation };
+        self.shared.submit(submission).map_err(|(error, submission)| (error, submission.operation))
     }
 
     fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, CommandError> {
@@ -334,7 +318,9 @@ impl Engine {
             RecvTimeoutError::Timeout => CommandError::NoAnswer(patience),
         })
     }
+}
 
+impl Lifetime {
     fn join(&self) {
         let thread = (self.thread.lock().unwrap_or_else(PoisonError::into_inner)).take();
         if let Some(thread) = thread
@@ -346,7 +332,7 @@ impl Engine {
     }
 }
 
-impl Drop for Engine {
+impl Drop for Lifetime {
     fn drop(&mut self) {
         self.shared.advance(Life::Aborting);
         self.shared.ring();

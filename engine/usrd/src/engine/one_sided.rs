@@ -7,7 +7,7 @@ use usrd_proto::{AtomicOp, Block, RegionAddress};
 
 use super::Engine;
 use crate::memory::Memory;
-use crate::submission::{Command, Submission, Transfer, What};
+use crate::submission::{Command, Operation, Transfer, What};
 use crate::{
     CommandError, NotRegistered, Peer, Region, RegionOptions, RegisterError, Rejected, SubmitError,
     TransferOptions, Unregistered,
@@ -76,8 +76,7 @@ impl Engine {
     /// was being placed is placed and this engine's own operations on it are over: nothing touches
     /// the memory after that.
     pub fn deregister(&self, region: Region, context: u64) -> Result<(), SubmitError> {
-        let submission = Submission::Deregister { region, context };
-        self.submit(submission).map_err(|(error, _)| error)
+        self.submit(Operation::Deregister { region, context }).map_err(|(error, _)| error)
     }
 
     /// A copy of `len` bytes of a region of this engine's, as they are between two turns of the
@@ -111,7 +110,7 @@ impl Engine {
         let what = What::Write { data: data.into(), to };
         self.transfer(peer, options.into(), what).map_err(|(error, what)| match what {
             What::Write { data: buffer, .. } => Rejected { error, buffer },
-            _ => unreachable!("a rejected submission comes back unchanged"),
+            _ => unreachable!("a rejected operation comes back unchanged"),
         })
     }
 
@@ -126,7 +125,7 @@ impl Engine {
         let what = What::Read { buffer, from };
         self.transfer(peer, options.into(), what).map_err(|(error, what)| match what {
             What::Read { buffer, .. } => Rejected { error, buffer },
-            _ => unreachable!("a rejected submission comes back unchanged"),
+            _ => unreachable!("a rejected operation comes back unchanged"),
         })
     }
 
@@ -208,7 +207,7 @@ impl Engine {
     ) -> Result<(), Rejected<Vec<Block>>> {
         self.transfer(peer, options, what).map_err(|(error, what)| match what {
             What::WriteBlocks(buffer) | What::ReadBlocks(buffer) => Rejected { error, buffer },
-            _ => unreachable!("a rejected submission comes back unchanged"),
+            _ => unreachable!("a rejected operation comes back unchanged"),
         })
     }
 
@@ -218,10 +217,10 @@ impl Engine {
         options: TransferOptions,
         what: What,
     ) -> Result<(), (SubmitError, What)> {
-        let submission = Submission::Transfer(Transfer { peer, options, what });
-        self.submit(submission).map_err(|(error, submission)| match submission {
-            Submission::Transfer(Transfer { what, .. }) => (error, what),
-            _ => unreachable!("a rejected submission comes back unchanged"),
+        let operation = Operation::Transfer(Transfer { peer, options, what });
+        self.submit(operation).map_err(|(error, operation)| match operation {
+            Operation::Transfer(Transfer { what, .. }) => (error, what),
+            _ => unreachable!("a rejected operation comes back unchanged"),
         })
     }
 }
