@@ -115,7 +115,7 @@ pub struct LossConfig {
 pub struct PathConfig {
     /// How the next path is chosen.
     pub spray: SprayPolicy,
-    /// Penalty of a path for a CE mark.
+    /// Penalty of a path for a CE mark; not by `Hybrid`.
     pub ce_penalty: u8,
     /// Penalty for a NACK.
     pub nack_penalty: u8,
@@ -144,7 +144,9 @@ pub enum SprayPolicy {
     Bitmap,
     /// The path of a clean ACK again; otherwise all in turn.
     Reps,
-    /// The path of a clean ACK again; otherwise all in turn, skipping by penalty.
+    /// The path of a clean ACK again; otherwise all in turn, skipping by penalty. A mark earns none:
+    /// it keeps its path from being used again at once, and where the network as a whole has too
+    /// little room, all paths are marked, and to flee from one crowds the next.
     Hybrid,
 }
 

@@ -79,6 +79,7 @@ impl Scenario {
             ("core.spray", core.spray.is_some()),
             ("core.controller", core.controller != ControllerKey::default()),
             ("core.window", core.window.is_some()),
+            ("core.max_window", core.max_window.is_some()),
             ("core.base_rtt", core.base_rtt.is_some()),
             ("core.ack_packets", core.ack_packets.is_some()),
             ("core.ack_bytes", core.ack_bytes.is_some()),

@@ -26,6 +26,8 @@ pub struct CoreOptions {
     pub controller: ControllerKey,
     /// The window of the `fixed` controller.
     pub window: Option<Bytes>,
+    /// The largest window of the other controllers.
+    pub max_window: Option<Bytes>,
     /// The round trip that the controller takes for undisturbed; by default the topology's.
     pub base_rtt: Option<Time>,
     /// Acknowledge after this many packets.
@@ -59,6 +61,7 @@ impl Default for CoreOptions {
             spray: None,
             controller: ControllerKey::default(),
             window: None,
+            max_window: None,
             base_rtt: None,
             ack_packets: None,
             ack_bytes: None,
@@ -303,6 +306,7 @@ impl Scenario {
         config.cc.receiver_credits = core.receiver_credits;
         config.cc.base_rtt = duration(core.base_rtt.unwrap_or_else(|| self.base_rtt()));
         config.cc.mtu_bytes = (core.mtu.0 + DATA_HEADER_BYTES as u64) as u32;
+        config.cc.max_cwnd_bytes = core.max_window.map(|bytes| bytes.0);
         set(&mut config.cc.fixed_cwnd_bytes, core.window.map(|bytes| bytes.0));
     }
 }

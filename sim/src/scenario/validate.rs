@@ -41,6 +41,9 @@ impl Scenario {
         require(!fixed || core.window.is_some(), "core.controller", || {
             "\"fixed\" needs core.window".into()
         })?;
+        require(!fixed || core.max_window.is_none(), "core.max_window", || {
+            "\"fixed\" has the window that core.window names".into()
+        })?;
         require(
             core.ack_bytes.is_none_or(|bytes| bytes.0 <= MAX_ACK_BYTES),
             "core.ack_bytes",

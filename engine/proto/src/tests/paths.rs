@@ -9,7 +9,7 @@ use rand_pcg::Pcg64Mcg;
 use super::pair::{A, B, Link, Pair, config, pattern};
 use crate::boundary::Event;
 use crate::cc::Algorithm;
-use crate::config::Config;
+use crate::config::{Config, SprayPolicy};
 use crate::ids::{PathId, Service};
 use crate::path::PathState;
 use crate::wire::Packet;
@@ -160,6 +160,35 @@ fn path_counts_are_agreed() {
     }
 }
 
+/// Rule P1: where every path is marked, `hybrid` flees from none of them, and goes on in turn as `reps` does.
+#[test]
+fn marks_everywhere_drive_no_path_away() {
+    let taken = |spray| {
+        let mut one = config(1);
+        one.path.spray = spray;
+        one.cc.algorithm = Algorithm::Fixed;
+        one.cc.fixed_cwnd_bytes = 40_000;
+        let mut pair = Pair::new(one, config(2), Link { mark_ce: true, ..Link::default() });
+        pair.trace = Some(Vec::new());
+        transfer(&mut pair, 10);
+        paths_taken(&mut pair)
+    };
+    let in_turn = taken(SprayPolicy::Reps);
+    assert!(in_turn.len() > 200, "{}", in_turn.len());
+    assert_eq!(taken(SprayPolicy::Hybrid), in_turn);
+    assert_ne!(taken(SprayPolicy::Penalty), in_turn);
+}
+
+/// The paths of all data packets that A has sent since the trace began.
+fn paths_taken(pair: &mut Pair) -> Vec<u8> {
+    let trace = pair.trace.take().expect("the test traces");
+    let data = trace.iter().filter_map(|(_, from, packet)| match packet {
+        Packet::Data(data) if *from == A => Some(data.transmission.path),
+        _ => None,
+    });
+    data.collect()
+}
+
 /// Rule P2: a device that sends trains gets them.
 #[test]
 fn a_train_stays_on_its_path() {
@@ -167,14 +196,7 @@ fn a_train_stays_on_its_path() {
     transfer(&mut pair, 1);
     pair.trace = Some(Vec::new());
     transfer(&mut pair, 10);
-    let trace = pair.trace.take().unwrap();
-    let paths: Vec<u8> = trace
-        .iter()
-        .filter_map(|(_, from, packet)| match packet {
-            Packet::Data(data) if *from == A => Some(data.transmission.path),
-            _ => None,
-        })
-        .collect();
+    let paths = paths_taken(&mut pair);
     let switches = paths.windows(2).filter(|pair| pair[0] != pair[1]).count();
     assert!(switches <= paths.len() / 7 + 10, "{switches} switches in {} packets", paths.len());
 }

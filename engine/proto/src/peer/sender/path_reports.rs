@@ -84,9 +84,10 @@ impl Sender {
         let config = &shared.config.path;
         let turn_ns = (self.rtt.min_ns() / TURNS_PER_RTT).max(1);
         let late = age_ns.saturating_sub(fair_ns) / turn_ns;
-        let counts = config.spray != SprayPolicy::Bitmap;
-        let late = if counts { late.min(config.max_penalty.into()) as u8 } else { 0 };
-        let mark = if marked { config.ce_penalty } else { 0 };
+        let late_counts = config.spray != SprayPolicy::Bitmap;
+        let late = if late_counts { late.min(config.max_penalty.into()) as u8 } else { 0 };
+        let mark_counts = config.spray != SprayPolicy::Hybrid;
+        let mark = if marked && mark_counts { config.ce_penalty } else { 0 };
         path.add_penalty(config, late.saturating_add(mark));
         if late == 0 && !marked {
             self.sprayer.on_clean(id);
