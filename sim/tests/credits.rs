@@ -2,8 +2,12 @@
 
 use usrd_sim::{Report, Scenario, Simulation, Status};
 
-/// Eight of nine hosts send to the first, several messages each.
+/// Eight hosts send to the first, several messages each.
 fn run(links: &str, faults: &str) -> Report {
+    run_senders(8, 20, "64KiB", links, faults)
+}
+
+fn run_senders(senders: u32, messages: u32, size: &str, links: &str, faults: &str) -> Report {
     let text = format!(
         r#"
         name = "credits"
@@ -26,9 +30,9 @@ fn run(links: &str, faults: &str) -> Report {
         receiver_credits = true
         [workload]
         kind = "incast"
-        senders = 8
-        messages = 20
-        size = "64KiB"
+        senders = {senders}
+        messages = {messages}
+        size = "{size}"
         outstanding = 4
         "#
     );
@@ -44,6 +48,14 @@ fn an_incast_is_fair_and_near_the_ideal() {
     assert!(totals.max_fct_ns * 100 < totals.ideal_ns * 104, "{totals:?}");
     assert!(totals.fairness > 0.99, "{totals:?}");
     assert_eq!(totals.rtos, 0, "{totals:?}");
+}
+
+/// The hosts of the receiver's own leaf are there first, and find the link idle. They are done no sooner
+/// than the others.
+#[test]
+fn who_is_nearest_is_not_done_first() {
+    let totals = run_senders(15, 1, "128KiB", "trimming = true", "").totals;
+    assert!(totals.fairness > 0.99, "{totals:?}");
 }
 
 /// A lost ACK takes a grant with it, a lost packet is missing for long: both are told again.

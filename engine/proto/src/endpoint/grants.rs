@@ -6,16 +6,17 @@
 //! grants together never leave more packets missing than the link needs to be busy:
 //!
 //! ```text
-//!   arrival of a granted packet --> one packet fewer missing --> the next peer in turn is granted one
+//!   arrival of a granted packet --> one packet fewer missing --> who has had least is granted one
 //! ```
-//! The link itself sets the pace: grants are given as packets arrive, in turn, so every peer gets
-//! the same, and the queue before the link stays as short as `credit_bdp` says. A PSN is granted
+//! The link itself sets the pace: grants are given as packets arrive, to whoever has had least (the
+//! [order](super::grant_order)), so every peer gets the same, and the queue before the link stays as short as `credit_bdp` says. A PSN is granted
 //! once; to send it again takes no second grant. Who is silent although packets of its are missing
 //! has perhaps not heard of its grant: it is told again, and until it is heard of, others send.
 
 use alloc::vec::Vec;
 
 use super::Endpoint;
+use super::grant_order::GrantOrder;
 use crate::config::Config;
 use crate::peer::Peer;
 use crate::psn::Psn;
@@ -28,7 +29,7 @@ pub(super) struct Grants {
     /// Peers with something to send, as far as the pieces of messages that have arrived tell.
     backlogged: Vec<u32>,
     /// Whose turn it is.
-    cursor: usize,
+    order: GrantOrder,
     /// Granted and missing, in packets, over all peers but the silent ones.
     missing: u32,
     /// How many may be missing; zero: receiver credits are off.
@@ -50,16 +51,21 @@ pub(crate) struct Grant {
     silent: bool,
     /// The backlog is that of a message of which only a trimmed header has arrived.
     announced: bool,
+    /// How many packets it has had, for the order.
+    tag: u64,
+    /// It has its place in the order. Who could not take a grant has none until something arrives.
+    waiting: bool,
 }
 
 impl Grants {
     pub(super) fn new(config: &Config) -> Self {
         let packet = f64::from(config.mtu_bytes) + DATA_HEADER_BYTES as f64;
-        let window = (config.cc.bdp_bytes() * config.cc.credit_bdp / packet) as u32;
+        let bdp = config.cc.bdp_bytes() / packet;
+        let window = (bdp * config.cc.credit_bdp) as u32;
         let rtts = nanos(config.cc.base_rtt).saturating_mul(PATIENCE_RTTS);
         Self {
             backlogged: Vec::new(),
-            cursor: 0,
+            order: GrantOrder::new((bdp * LEAD_BDP) as u64),
             missing: 0,
             window: if config.cc.receiver_credits { window.max(1) } else { 0 },
             patience_ns: rtts.max(nanos(config.loss.min_rto)),
@@ -114,11 +120,14 @@ impl Endpoint {
         if grant.end.is_some_and(|end| psn < end) {
             grant.missing -= 1;
             self.grants.missing -= 1;
+        } else {
+            grant.tag += 1;
         }
         match (had_backlog, has_backlog) {
             (false, true) => self.join(index),
             (true, false) => self.leave(index),
-            _ => {}
+            (true, true) => self.await_turn(index),
+            (false, false) => {}
         }
         self.hand_out();
     }
@@ -162,28 +171,43 @@ impl Endpoint {
 
     /// A peer has something to send. With the second one, everybody has to ask.
     fn join(&mut self, index: u32) {
+        if let [first] = self.grants.backlogged[..] {
+            let tag = self.grant_of(first).tag;
+            self.grants.order.serve(tag);
+            self.take_credit_back(first);
+        }
         self.grants.backlogged.push(index);
-        match self.grants.backlogged.len() {
-            1 => {}
-            2 => (0..2).for_each(|nth| self.take_credit_back(self.grants.backlogged[nth])),
-            _ => self.take_credit_back(index),
+        let tag = self.grant_of(index).tag;
+        self.grant_of(index).tag = self.grants.order.start(tag);
+        if self.grants.is_active() {
+            self.take_credit_back(index);
         }
     }
 
     /// From now on the peer may send what it is granted, which is nothing yet.
     fn take_credit_back(&mut self, index: u32) {
-        let receiver = &mut self.peers[index as usize].receiver;
-        let edge = receiver.next_expected();
-        receiver.crowd.or_default().grant.end = Some(edge);
+        let edge = self.peers[index as usize].receiver.next_expected();
+        self.grant_of(index).end = Some(edge);
+        self.await_turn(index);
+    }
+
+    /// A peer that has to ask may want more than when it was last asked.
+    fn await_turn(&mut self, index: u32) {
+        let grant = self.grant_of(index);
+        if grant.end.is_some() && !core::mem::replace(&mut grant.waiting, true) {
+            let tag = grant.tag;
+            self.grants.order.push(tag, index);
+        }
+    }
+
+    fn grant_of(&mut self, index: u32) -> &mut Grant {
+        &mut self.peers[index as usize].receiver.crowd.or_default().grant
     }
 
     /// A peer has nothing more to send, or is gone. The last one need not ask any more.
     pub(super) fn leave(&mut self, index: u32) {
         let Some(at) = self.grants.backlogged.iter().position(|&it| it == index) else { return };
         self.grants.backlogged.remove(at);
-        if at < self.grants.cursor {
-            self.grants.cursor -= 1;
-        }
         self.lift(index);
         if let [last] = self.grants.backlogged[..] {
             self.lift(last);
@@ -197,27 +221,35 @@ impl Endpoint {
         if !grant.silent {
             self.grants.missing -= grant.missing;
         }
-        let Grant { backlog_bytes, announced, .. } = *grant;
-        *grant = Grant { backlog_bytes, announced, ..Grant::default() };
+        if grant.waiting {
+            self.grants.order.remove(index);
+        }
+        let Grant { backlog_bytes, announced, tag, .. } = *grant;
+        *grant = Grant { backlog_bytes, announced, tag, ..Grant::default() };
     }
 
-    /// Grants what may be missing, to each in turn as much.
+    /// Grants what may be missing, to those first that have had least.
     fn hand_out(&mut self) {
         if !self.grants.is_active() {
             return;
         }
-        let count = self.grants.backlogged.len();
         let portion = self.grants.portion();
-        let mut without = 0;
-        while without < count && self.grants.missing < self.grants.window {
-            let turn = self.grants.cursor % count;
-            self.grants.cursor = turn + 1;
-            let index = self.grants.backlogged[turn];
+        while self.grants.missing < self.grants.window {
+            let Some((pushed_tag, index)) = self.grants.order.pop() else { return };
+            let grant = self.grant_of(index);
+            if grant.tag > pushed_tag {
+                // It got something unasked in the meantime.
+                let tag = grant.tag;
+                self.grants.order.push(tag, index);
+                continue;
+            }
+            grant.waiting = false;
             let most = portion.min(self.grants.window - self.grants.missing);
             let granted = self.grant(index, most);
-            self.grants.missing += granted;
-            without = if granted == 0 { without + 1 } else { 0 };
             if granted > 0 {
+                self.grants.missing += granted;
+                self.grants.order.serve(pushed_tag);
+                self.await_turn(index);
                 self.tell(index);
             }
         }
@@ -238,6 +270,7 @@ impl Endpoint {
             end = end.plus(1);
         }
         (grant.end, grant.missing) = (Some(end), grant.missing + granted);
+        grant.tag += u64::from(granted);
         peer.receiver.crowd.or_default().grant = grant;
         granted
     }
@@ -270,6 +303,10 @@ impl Endpoint {
 
 /// Longer than a grant and its packet take, however long the queue is.
 const PATIENCE_RTTS: u64 = 4;
+
+/// How far behind the others a peer may join, in BDP: what senders may have sent unasked, a first
+/// window (1.5 BDP), does not decide who is done first.
+const LEAD_BDP: f64 = 2.0;
 
 #[cfg(test)]
 impl Endpoint {

@@ -27,7 +27,7 @@
 //! | `deliver` | messages are given receives, placed, delivered |
 //! | `transmit` | datagrams go out |
 //! | `trimmed` | headers whose payload a switch cut off |
-//! | `grants` | who may send, where several want to |
+//! | `grants`, `grant_order` | who may send, where several want to |
 //! | `share` | what each of several senders may send |
 //! | `turns` | who gets room for a message, where there is little |
 //! | `timeout` | time passes |
@@ -46,6 +46,7 @@ mod commands;
 mod deliver;
 mod expiry;
 mod farewell;
+mod grant_order;
 mod grants;
 mod moved;
 mod newcomers;
