@@ -73,7 +73,7 @@ impl Scenario {
     }
 
     /// Keys that only the core knows, and whether they are used.
-    fn keys_of_the_core(&self) -> [(&'static str, bool); 18] {
+    fn keys_of_the_core(&self) -> [(&'static str, bool); 19] {
         let core = &self.core;
         [
             ("core.spray", core.spray.is_some()),
