@@ -314,7 +314,6 @@ impl PathTable {
         self.count > 1 && suspects > usize::from(self.good)
     }
 
-    /// Gives the memory back. Nothing may be in flight.
     /// They lead elsewhere now: whatever was held against them is forgotten.
     pub(crate) fn make_all_good(&mut self) {
         for path in &mut self.paths {
@@ -323,6 +322,7 @@ impl PathTable {
         self.good = self.count;
     }
 
+    /// Gives the memory back. Nothing may be in flight.
     pub(crate) fn release_idle(&mut self) {
         for path in &self.paths {
             self.first_seq = self.first_seq.max(path.next_seq);

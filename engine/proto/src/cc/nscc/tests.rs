@@ -3,6 +3,8 @@
 //! On the reference network a = b = 1: target 12 us, largest window 225,000 bytes, growth applied
 //! every 32,768 bytes, eta 4,096 bytes, and quick adapt every 24 us below 28,125 bytes.
 
+use core::time::Duration;
+
 use super::*;
 use crate::cc::testing::{BASE_RTT_NS, BDP, MTU, ack, at, config};
 
