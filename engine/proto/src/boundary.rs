@@ -151,8 +151,10 @@ pub struct BounceCopy {
     pub message: InboundId,
     /// From here, from its start.
     pub bounce: BounceId,
-    /// To here, from its start.
+    /// To here.
     pub buffer: BufferId,
+    /// From here on, in bytes.
+    pub offset: u64,
     /// How much.
     pub len: u64,
 }
@@ -208,6 +210,8 @@ pub enum Event {
         peer: PeerId,
         /// How the message was carried.
         service: Service,
+        /// Where they begin in the buffer; zero, unless several messages share it.
+        offset: u64,
         /// Bytes placed in the buffer.
         len: u64,
         /// How it ended.
@@ -223,10 +227,20 @@ pub enum Event {
         tag: u64,
         /// What was sent along with it.
         immediate: Option<u64>,
+        /// Where they begin in the buffer; zero, unless several messages share it.
+        offset: u64,
         /// Bytes placed in the buffer.
         len: u64,
         /// How it ended.
         result: Result<(), RecvFailure>,
+    },
+    /// A receive for several messages is over: each of them has completed, and the buffer is the
+    /// user's again.
+    MultiRecvOver {
+        /// The operation.
+        token: Token,
+        /// It was taken back by [`cancel_recv`](crate::Endpoint::cancel_recv).
+        cancelled: bool,
     },
     /// A posted receive was taken back by [`cancel_recv`](crate::Endpoint::cancel_recv).
     RecvCancelled {

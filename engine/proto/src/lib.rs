@@ -63,11 +63,12 @@ pub use boundary::{
 pub use cancelled::Cancelled;
 pub use config::{AckConfig, Config, ConfigError, LossConfig, PathConfig, SprayPolicy};
 pub use drop_reason::DropReason;
-pub use endpoint::{Endpoint, RecvRequest, SendRequest, TaggedRecv, TaggedSend};
+pub use endpoint::{Endpoint, MultiRecvRequest, RecvRequest, SendRequest, TaggedRecv, TaggedSend};
 pub use error::{AddPeerError, RecvError, RegisterError, SendError, TransferError};
 pub use ids::{
     BounceId, BufferId, BufferRange, CompletionLevel, PathId, PeerId, Service, TagFilter, Token,
 };
+pub use message::MULTI_RECV_ALIGN_BYTES;
 pub use path::PathState;
 pub use region::{Access, Refusal, RegionAddress, RegionRequest};
 pub use stats::{EndpointStats, PathStats, PeerStats};

@@ -1,6 +1,7 @@
 //! What the parts of an endpoint write to, whichever peer they work for.
 
 mod cancelled;
+mod multi;
 mod one_sided;
 
 use alloc::collections::VecDeque;
@@ -11,7 +12,7 @@ use slab::Slab;
 use crate::boundary::{Event, PeerFailure, SendFailure};
 use crate::config::Config;
 use crate::drop_reason::DropReason;
-use crate::message::{Envelope, NO_SIDE, Operation, OutMessage, Side};
+use crate::message::{Envelope, MultiRecv, NO_SIDE, Operation, OutMessage, Side};
 use crate::region::Regions;
 use crate::stats::EndpointStats;
 use crate::times::Times;
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub served: u32,
     /// What tagged messages that have arrived say of themselves.
     pub envelopes: Slab<Envelope>,
+    /// Buffers that several messages share.
+    pub multis: Slab<MultiRecv>,
 }
 
 impl Shared {
@@ -56,6 +59,7 @@ impl Shared {
             withdrawals: Vec::new(),
             served: 0,
             envelopes: Slab::new(),
+            multis: Slab::new(),
         }
     }
 

@@ -10,8 +10,10 @@ use crate::{Notification, Peer, RegionCompletion, TransferCompletion};
 pub enum Completion {
     /// A send.
     Send(SendCompletion),
-    /// A receive.
+    /// A receive; of one for several messages, one of them.
     Recv(RecvCompletion),
+    /// A receive for several messages takes no more, and all of them are complete.
+    RecvOver(RecvOver),
     /// A one-sided operation.
     Transfer(TransferCompletion),
     /// A deregistration.
@@ -26,6 +28,7 @@ impl Completion {
         match self {
             Self::Send(send) => send.context,
             Self::Recv(recv) => recv.context,
+            Self::RecvOver(over) => over.context,
             Self::Transfer(transfer) => transfer.context,
             Self::Deregistered(region) => region.context,
             Self::Notified(notification) => notification.immediate,
@@ -37,6 +40,7 @@ impl Completion {
         match self {
             Self::Send(send) => send.engine,
             Self::Recv(recv) => recv.engine,
+            Self::RecvOver(over) => over.engine,
             Self::Transfer(transfer) => transfer.engine,
             Self::Deregistered(region) => region.engine,
             Self::Notified(notification) => notification.engine,
@@ -55,6 +59,14 @@ impl Completion {
     pub fn into_recv(self) -> Option<RecvCompletion> {
         match self {
             Self::Recv(recv) => Some(recv),
+            _ => None,
+        }
+    }
+
+    /// The end of a receive for several messages, if it is one.
+    pub fn into_recv_over(self) -> Option<RecvOver> {
+        match self {
+            Self::RecvOver(over) => Some(over),
             _ => None,
         }
     }
@@ -104,7 +116,8 @@ pub struct RecvCompletion {
     pub engine: u32,
     /// What the user called it.
     pub context: u64,
-    /// The buffer, as long as it was when it was posted; the message is its front.
+    /// The buffer, as long as it was when it was posted; the message is its front. Of a receive for
+    /// several messages, the message's part of it.
     pub buffer: BytesMut,
     /// How it ended.
     pub result: Result<Received, RecvFailure>,
@@ -122,6 +135,22 @@ impl RecvCompletion {
     }
 }
 
+/// A receive for several messages ([`RecvOptions::many`](crate::RecvOptions::many)) that is over.
+#[derive(Debug)]
+pub struct RecvOver {
+    /// The id of its engine, as [`Builder::id`](crate::Builder::id) has set it.
+    pub engine: u32,
+    /// What the user called it.
+    pub context: u64,
+    /// What no message was given: the end of the buffer. Once its other parts are dropped,
+    /// [`BytesMut::reserve`] gives it all of the memory again.
+    pub rest: BytesMut,
+    /// How many messages it was given.
+    pub messages: u32,
+    /// Whether it was used up, or why it has ended before that.
+    pub result: Result<(), RecvFailure>,
+}
+
 /// A message that has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received {
@@ -129,6 +158,8 @@ pub struct Received {
     pub peer: Peer,
     /// How it was carried.
     pub service: Service,
+    /// Where the message began in the buffer of a receive for several; else zero.
+    pub offset: usize,
     /// Bytes in the buffer.
     pub len: usize,
     /// Its tag, if it has one.

@@ -71,7 +71,8 @@ mod waiters;
 
 pub use builder::Builder;
 pub use completion::{
-    Completion, Peeked, Received, RecvCompletion, RecvFailure, SendCompletion, SendFailure,
+    Completion, Peeked, Received, RecvCompletion, RecvFailure, RecvOver, SendCompletion,
+    SendFailure,
 };
 pub use driver::{Driver, Turn};
 pub use engine::{CopyError, Engine};
@@ -80,7 +81,7 @@ pub use error::{
     UpdateAddressError,
 };
 pub use event::Event;
-pub use options::{RecvOptions, SendOptions, Tags};
+pub use options::{Many, RecvOptions, SendOptions, Tags};
 pub use peer::Peer;
 pub use queue::CompletionQueue;
 pub use region::{BadRemoteRegion, Region, RegionOptions, RemoteRegion, Unregistered};

@@ -1,5 +1,7 @@
 //! How a message is to be sent, and which one a receive is for.
 
+use std::num::NonZeroU32;
+
 use usrd_proto::{CompletionLevel, Service};
 
 use crate::Peer;
@@ -73,19 +75,31 @@ impl From<u64> for SendOptions {
     }
 }
 
-/// Which message a receive is for: by default any without a tag, from anybody.
+/// Which message a receive is for: by default any one without a tag, from anybody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecvOptions {
     /// Handed back in the completion.
     pub context: u64,
     /// Which tagged messages; `None`: those without a tag.
     pub tags: Option<Tags>,
+    /// For several messages, one after the other in its buffer; `None`: for one.
+    pub many: Option<Many>,
+}
+
+/// A receive for several messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Many {
+    /// The most messages. Each of them has a place in the completion queue from the beginning, and
+    /// the end of the receive has one more.
+    pub max_messages: NonZeroU32,
+    /// With less than this left in the buffer, it takes no more.
+    pub min_left_bytes: u64,
 }
 
 impl RecvOptions {
     /// The defaults, under a name of the caller's choosing.
     pub const fn new(context: u64) -> Self {
-        Self { context, tags: None }
+        Self { context, tags: None, many: None }
     }
 
     /// For a message with a tag. Of the receives that a message fits, the one that was posted first
@@ -93,6 +107,23 @@ impl RecvOptions {
     #[must_use]
     pub const fn tags(mut self, tags: Tags) -> Self {
         self.tags = Some(tags);
+        self
+    }
+
+    /// For up to `max_messages` messages (at least one), placed one after the other, at multiples of 64
+    /// bytes, in the order in which they are matched. Each has a
+    /// [`Completion::Recv`](crate::Completion) of its own, with its part of the buffer, split off
+    /// without copying. When less than `min_left_bytes` is left, or a message comes that does not fit
+    /// into what is left, the receive takes no more: that message goes to the next receive, and a
+    /// [`Completion::RecvOver`](crate::Completion) hands back the rest once all messages in it are
+    /// complete.
+    #[must_use]
+    pub const fn many(mut self, max_messages: u32, min_left_bytes: u64) -> Self {
+        let max_messages = match NonZeroU32::new(max_messages) {
+            Some(messages) => messages,
+            None => NonZeroU32::MIN,
+        };
+        self.many = Some(Many { max_messages, min_left_bytes });
         self
     }
 

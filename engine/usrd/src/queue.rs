@@ -138,15 +138,15 @@ impl CompletionQueue {
         Arc::ptr_eq(&self.queue, &other.queue)
     }
 
-    /// Takes a place for an operation's completion.
+    /// Takes places for an operation's completions.
     #[must_use]
-    pub(crate) fn reserve(&self) -> bool {
-        self.queue.places.reserve(1)
+    pub(crate) fn reserve(&self, places: usize) -> bool {
+        self.queue.places.reserve(places)
     }
 
-    /// Gives the place of an operation back that was not taken.
-    pub(crate) fn cancel_reservation(&self) {
-        self.queue.places.release(1);
+    /// Gives places of an operation back that will not be used.
+    pub(crate) fn cancel_reservation(&self, places: usize) {
+        self.queue.places.release(places);
     }
 
     /// Takes an engine's places for notifications, if they are free.

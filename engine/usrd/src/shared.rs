@@ -80,12 +80,13 @@ impl Shared {
             return Err((SubmitError::Closed, submission));
         }
         let queue = self.queue_of(submission.to.as_ref());
-        if !queue.reserve() {
+        let places = submission.operation.places();
+        if !queue.reserve(places) {
             let limit = queue.limit();
             return Err((SubmitError::TooManyOutstanding { limit }, submission));
         }
         if let Err(submission) = self.submissions.push(submission) {
-            self.queue_of(submission.to.as_ref()).cancel_reservation();
+            self.queue_of(submission.to.as_ref()).cancel_reservation(places);
             let capacity = self.submissions.capacity();
             return Err((SubmitError::QueueFull { capacity }, submission));
         }
@@ -191,6 +192,7 @@ impl Shared {
     fn abandon(&self) {
         while let Some(Submission { to, operation }) = self.submissions.pop() {
             let queue = self.queue_of(to.as_ref());
+            queue.cancel_reservation(operation.places() - 1);
             queue.complete(operation.abandon(self.info.id));
             queue.announce();
         }

@@ -11,9 +11,10 @@ use crate::driver::Parted;
 use crate::memory::Memory;
 use crate::{
     CommandError, Completion, CompletionQueue, ConnectError, CopyError, EngineStats, NotRegistered,
-    Peeked, Peer, PeerSnapshot, PinError, RecvCompletion, RecvFailure, RecvOptions, Region,
-    RegionCompletion, RegionOptions, RegisterError, SendCompletion, SendFailure, SendOptions,
-    ShutdownReport, Tags, TransferCompletion, TransferFailure, TransferOptions, UpdateAddressError,
+    Peeked, Peer, PeerSnapshot, PinError, RecvCompletion, RecvFailure, RecvOptions, RecvOver,
+    Region, RegionCompletion, RegionOptions, RegisterError, SendCompletion, SendFailure,
+    SendOptions, ShutdownReport, Tags, TransferCompletion, TransferFailure, TransferOptions,
+    UpdateAddressError,
 };
 
 /// An operation, on its way to the driver.
@@ -52,6 +53,16 @@ pub(crate) enum What {
 }
 
 impl Operation {
+    /// How many completions it can have.
+    pub(crate) fn places(&self) -> usize {
+        match self {
+            Self::Recv { options: RecvOptions { many: Some(many), .. }, .. } => {
+                many.max_messages.get() as usize + 1
+            }
+            _ => 1,
+        }
+    }
+
     /// The completion of an operation that the driver of `engine` never took.
     pub(crate) fn abandon(self, engine: u32) -> Completion {
         match self {
@@ -61,6 +72,10 @@ impl Operation {
                 peer,
                 result: Err(SendFailure::NotSent(PeerFailure::Closed)),
             }),
+            Self::Recv { buffer: rest, options: RecvOptions { context, many: Some(_), .. } } => {
+                let (messages, result) = (0, Err(RecvFailure::Closed));
+                Completion::RecvOver(RecvOver { engine, context, rest, messages, result })
+            }
             Self::Recv { buffer, options } => Completion::Recv(RecvCompletion {
                 engine,
                 context: options.context,

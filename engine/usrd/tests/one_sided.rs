@@ -281,7 +281,7 @@ fn everything_at_once_through_faults() {
                     }
                     Completion::Transfer(transfer) => sums.push(transfer.result.unwrap()),
                     Completion::Notified(notification) => told.push(notification.immediate),
-                    Completion::Deregistered(_) => unreachable!(),
+                    Completion::RecvOver(_) | Completion::Deregistered(_) => unreachable!(),
                 }
             }
             told.sort_unstable();

@@ -147,8 +147,9 @@ impl Memory {
         assert!(copy.len <= from.bytes.len() as u64, "inside the bounce memory");
         let bytes = from.bytes[..copy.len as usize].to_vec();
         let to = self.posted.get_mut(&copy.buffer.0).expect("the buffer is posted");
-        assert!(bytes.len() <= to.bytes.len(), "inside the buffer");
-        to.bytes[..bytes.len()].copy_from_slice(&bytes);
+        let start = copy.offset as usize;
+        assert!(start + bytes.len() <= to.bytes.len(), "inside the buffer");
+        to.bytes[start..start + bytes.len()].copy_from_slice(&bytes);
         to.writing += 1;
         Place::Posted(copy.buffer)
     }

@@ -339,13 +339,13 @@ impl Node {
                 Event::SendCompleted { token, .. } => {
                     self.sent.remove(&token.0).expect("a send completes once");
                 }
-                Event::RecvCompleted { token, peer, service, len, result } => {
+                Event::RecvCompleted { token, peer, service, len, result, .. } => {
                     self.take_received(token, peer, service, len, result);
                 }
                 Event::TaggedCompleted { token, peer, len, result, .. } => {
                     self.take_received(token, peer, Service::Srd, len, result);
                 }
-                Event::RecvCancelled { token } => {
+                Event::RecvCancelled { token } | Event::MultiRecvOver { token, .. } => {
                     self.memory.take(token.0 as u32);
                 }
                 Event::BounceFreed { bounce } => self.memory.free_bounce(bounce),

@@ -266,7 +266,7 @@ impl<T: Transport> Host<T> {
             any = true;
             match event {
                 CoreEvent::SendCompleted { token, result, .. } => self.sent(world, token, result),
-                CoreEvent::RecvCompleted { token, peer, service, len, result } => {
+                CoreEvent::RecvCompleted { token, peer, service, len, result, .. } => {
                     // A datagram may come twice, a message end with its sender; others must not miss
                     // their receive.
                     self.receives.unposted += u64::from(service == Service::Ud || result.is_err());
@@ -283,7 +283,7 @@ impl<T: Transport> Host<T> {
                     self.serve_list(world, list, bounce, len);
                 }
                 CoreEvent::RegionReleased { buffer } => self.released(world, buffer),
-                CoreEvent::TaggedCompleted { .. } => {
+                CoreEvent::TaggedCompleted { .. } | CoreEvent::MultiRecvOver { .. } => {
                     let what =
                         format!("host {}: {event:?} of an operation nobody asked for", self.id);
                     world.checkers.report(Checker::Host, world.now, what);

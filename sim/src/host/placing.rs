@@ -218,7 +218,7 @@ impl<T: Transport> Host<T> {
                 buffer.message = bounce.message;
                 if world.fabric.packets.carries_bytes() {
                     let end = bounce.bytes.len().min(copy.len as usize);
-                    buffer.write(0, &bounce.bytes[..end]);
+                    buffer.write(copy.offset, &bounce.bytes[..end]);
                 }
             }
             None => {

@@ -1,7 +1,7 @@
 //! What the user asks for.
 
 use super::Endpoint;
-use crate::boundary::{Event, PeerFailure};
+use crate::boundary::PeerFailure;
 use crate::error::{AddPeerError, RecvError, SendError};
 use crate::ids::{BufferId, BufferRange, CompletionLevel, PeerId, Service, Token};
 use crate::message::{OutMessage, PostedRecv};
@@ -51,7 +51,7 @@ impl Endpoint {
         }
     }
 
-    /// Submits a message. An [`Event::SendCompleted`] follows.
+    /// Submits a message. An [`Event::SendCompleted`](crate::Event) follows.
     pub fn send(
         &mut self,
         now: Instant,
@@ -84,27 +84,28 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Posts a receive. An [`Event::RecvCompleted`] follows once a message has been placed in it,
-    /// or an [`Event::RecvCancelled`].
+    /// Posts a receive. An [`Event::RecvCompleted`](crate::Event) follows once a message has been
+    /// placed in it, or an [`Event::RecvCancelled`](crate::Event).
     pub fn post_recv(&mut self, now: Instant, request: RecvRequest) -> Result<(), RecvError> {
         let limit = self.shared.config.max_posted_receives;
         if self.posted_receives() >= limit as usize {
             return Err(RecvError::TooManyPosted { limit });
         }
         let RecvRequest { token, buffer, len } = request;
-        self.matcher.post(PostedRecv { token, buffer, len });
+        self.matcher.post(PostedRecv::new(token, buffer, len), &self.shared);
         self.pair_unexpected(now);
         self.look_for_room();
         Ok(())
     }
 
     /// Takes a posted receive back. `false` if there is none, or a message is arriving in it
-    /// already.
+    /// already. One for several messages takes no more, and is over when those in it are complete.
     pub fn cancel_recv(&mut self, token: Token) -> bool {
-        let cancelled = self.matcher.cancel(token) || self.matcher.tags.cancel(token);
-        if cancelled {
-            self.shared.events.push_back(Event::RecvCancelled { token });
+        let Self { matcher, shared, .. } = self;
+        let cancelled = matcher.cancel(token, shared).or_else(|| matcher.tags.cancel(token));
+        if let Some(recv) = &cancelled {
+            shared.receive_cancelled(recv);
         }
-        cancelled
+        cancelled.is_some()
     }
 }

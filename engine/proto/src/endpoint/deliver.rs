@@ -60,7 +60,10 @@ impl Endpoint {
         };
         let place = match order {
             Order::Impossible => return Err(BindError::Impossible),
-            Order::Next => self.matcher.take_posted().map(Match::Posted),
+            Order::Next => {
+                let recv = self.matcher.take_posted(data.total_len(), &mut self.shared);
+                recv.map(Match::Posted)
+            }
             Order::Early => None,
         };
         let place = match place {
@@ -116,7 +119,7 @@ impl Endpoint {
 
     /// Gives waiting messages the receives that are posted.
     pub(super) fn pair_unexpected(&mut self, now: Instant) {
-        while let Some((key, recv)) = self.matcher.pair() {
+        while let Some((key, recv)) = self.matcher.pair(&self.inbound, &mut self.shared) {
             if let Binding::Bounce { id, .. } = self.inbound[key as usize].binding {
                 self.inbound[key as usize].binding = Binding::Bounce { id, claimed: Some(recv) };
             }
@@ -140,6 +143,7 @@ impl Endpoint {
                     message: InboundId::message(key),
                     bounce: id,
                     buffer: recv.buffer,
+                    offset: recv.offset,
                     len,
                 });
             }
@@ -195,12 +199,14 @@ impl Endpoint {
             token: recv.token,
             peer: message.peer,
             service: message.service,
+            offset: recv.offset,
             len: message.total_len.min(recv.len),
             result: match fits {
                 true => Ok(()),
                 false => Err(RecvFailure::Truncated { message_len: message.total_len }),
             },
         });
+        self.shared.receive_over(&recv);
         self.report_delivery(now, &message, fits);
     }
 

@@ -25,6 +25,7 @@
 //! | `expiry` | sides that have nothing to do with each other forget each other |
 //! | `receive` | datagrams come in |
 //! | `deliver` | messages are given receives, placed, delivered |
+//! | `multi` | receives for several messages |
 //! | `transmit` | datagrams go out |
 //! | `trimmed` | headers whose payload a switch cut off |
 //! | `grants`, `grant_order` | who may send, where several want to |
@@ -49,6 +50,7 @@ mod farewell;
 mod grant_order;
 mod grants;
 mod moved;
+mod multi;
 mod newcomers;
 mod peers;
 mod receive;
@@ -85,6 +87,7 @@ use crate::time::Instant;
 use crate::timer::TimerWheel;
 
 pub use commands::{MAX_MESSAGE_BYTES, RecvRequest, SendRequest};
+pub use multi::MultiRecvRequest;
 pub use tagged::{TaggedRecv, TaggedSend};
 
 /// One endpoint: many peers, one pool of posted receives. See the [module](self) for how to drive

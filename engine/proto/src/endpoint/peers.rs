@@ -147,22 +147,26 @@ impl Endpoint {
         let message = self.inbound.remove(key as usize);
         match message.binding {
             Binding::Posted(recv) => match end {
-                End::Context(reason) => self.shared.events.push_back(Event::RecvCompleted {
-                    token: recv.token,
-                    peer: message.peer,
-                    service: message.service,
-                    len: 0,
-                    result: Err(RecvFailure::Aborted(reason)),
-                }),
+                End::Context(reason) => {
+                    self.shared.events.push_back(Event::RecvCompleted {
+                        token: recv.token,
+                        peer: message.peer,
+                        service: message.service,
+                        offset: recv.offset,
+                        len: 0,
+                        result: Err(RecvFailure::Aborted(reason)),
+                    });
+                    self.shared.receive_over(&recv);
+                }
                 // Whoever has posted it need not know.
-                End::Withdrawn { .. } => self.matcher.post_first(recv),
+                End::Withdrawn { .. } => self.matcher.post_again(recv, &mut self.shared),
             },
             Binding::Bounce { id, claimed } => {
                 self.matcher.remove_unexpected(key);
                 self.free_bounce(id);
                 // Nothing was written to the buffer that claimed it: it can have the next message.
                 if let Some(recv) = claimed {
-                    self.matcher.post_first(recv);
+                    self.matcher.post_again(recv, &mut self.shared);
                 }
             }
             Binding::Write { immediate } => {

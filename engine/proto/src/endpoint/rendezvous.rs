@@ -38,12 +38,12 @@ impl Endpoint {
             // Rule G6: nothing is moved for a receive that cannot take all of it.
             self.shared.served += 1;
             self.answer(now, peer.0, Op::Refused, (id, Refusal::Truncated.code().into()));
-            return self.shared.complete_tagged(peer, envelope, recv.token, (0, Err(failure)));
+            return self.shared.complete_tagged(peer, envelope, &recv, (0, Err(failure)));
         }
-        let local = BufferRange { buffer: recv.buffer, offset: 0, len };
+        let local = BufferRange { buffer: recv.buffer, offset: recv.offset, len };
         let blocks = BlockList::whole(local);
         let wanted = Wanted::Bytes { blocks, immediate: None, inbound: None };
-        let pulled = Some(Pulled { envelope, len });
+        let pulled = Some(Pulled { envelope, len, recv });
         let operation = Operation { pulled, ..Operation::new(peer, recv.token, wanted) };
         let operation = self.shared.operations.insert(operation) as u32;
         let message = OutMessage::new(peer, None, Service::Srd, Op::Pull);

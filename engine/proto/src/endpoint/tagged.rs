@@ -89,7 +89,7 @@ impl Endpoint {
         if filter.peer.is_some_and(|peer| !self.peers.contains(peer.0 as usize)) {
             return Err(RecvError::UnknownPeer);
         }
-        let recv = PostedRecv { token, buffer, len };
+        let recv = PostedRecv::new(token, buffer, len);
         match self.matcher.tags.take_waiting(&filter) {
             Some(message) => self.claim(now, message, recv),
             None => self.matcher.tags.post(recv, filter),
@@ -120,7 +120,10 @@ impl Endpoint {
                 // Rule G4: it is announced already, or will be.
                 return self.ask_to_announce(index, data);
             }
-            (Order::Next, _) => self.matcher.tags.take_posted(id, data.args()[0]),
+            (Order::Next, _) => {
+                let (tag, len) = (data.args()[0], data.total_len());
+                self.matcher.tags.take_posted(id, tag, len, &mut self.shared)
+            }
             (Order::Early, _) => None,
         };
         match data.op() {
@@ -235,7 +238,8 @@ impl Endpoint {
     pub(super) fn match_message(&mut self, now: Instant, key: u32) {
         let message = &self.inbound[key as usize];
         let tag = self.shared.envelopes[message.envelope as usize].tag;
-        match self.matcher.tags.take_posted(message.peer, tag) {
+        let (peer, len) = (message.peer, message.total_len);
+        match self.matcher.tags.take_posted(peer, tag, len, &mut self.shared) {
             Some(recv) => self.claim(now, key, recv),
             None => self.wait_for_receive(key),
         }
@@ -249,7 +253,7 @@ impl Endpoint {
     }
 
     /// A message that has waited is given a receive.
-    fn claim(&mut self, now: Instant, key: u32, recv: PostedRecv) {
+    pub(super) fn claim(&mut self, now: Instant, key: u32, recv: PostedRecv) {
         match self.inbound[key as usize].binding {
             Binding::Bounce { id, .. } => {
                 let claimed = Some(recv);
@@ -270,7 +274,7 @@ impl Endpoint {
     pub(super) fn deliver_tagged(&mut self, message: &InMessage, recv: PostedRecv) {
         let result = recv.fits(message.total_len);
         let len = message.total_len.min(recv.len);
-        self.shared.complete_tagged(message.peer, message.envelope, recv.token, (len, result));
+        self.shared.complete_tagged(message.peer, message.envelope, &recv, (len, result));
     }
 
     /// Frees what was kept for messages that do not need it.

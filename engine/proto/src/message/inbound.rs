@@ -149,10 +149,10 @@ impl InMessage {
         self.received += len;
         self.started = true;
         self.placing += 1;
-        let (destination, capacity) = match self.binding {
-            Binding::Posted(recv) => (Destination::Posted(recv.buffer), recv.len),
+        let (destination, start, capacity) = match self.binding {
+            Binding::Posted(recv) => (Destination::Posted(recv.buffer), recv.offset, recv.len),
             Binding::Bounce { id, .. } | Binding::Copying { id, .. } | Binding::List { id } => {
-                (Destination::Bounce { id, total_len: self.total_len }, self.total_len)
+                (Destination::Bounce { id, total_len: self.total_len }, 0, self.total_len)
             }
             Binding::Write { .. }
             | Binding::Read { .. }
@@ -164,7 +164,8 @@ impl InMessage {
         // What does not fit into the receiver's buffer is cut off, as its completion will tell.
         let offset = data.offset().min(capacity);
         let len = len.min(capacity - offset) as usize;
-        Placement { message: InboundId::message(key), destination, offset, len }
+        let message = InboundId::message(key);
+        Placement { message, destination, offset: start + offset, len }
     }
 
     /// A placement, or the copy out of bounce memory, is done. `false` if none was under way.

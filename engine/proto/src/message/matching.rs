@@ -4,23 +4,36 @@ use alloc::collections::VecDeque;
 
 use slab::Slab;
 
-use super::TagMatcher;
+use super::{InMessage, TagMatcher};
 use crate::ids::{BounceId, BufferId, Token};
+use crate::shared::Shared;
 
 /// A receive that was posted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PostedRecv {
     pub token: Token,
     pub buffer: BufferId,
+    /// Where it begins in the buffer, in bytes.
+    pub offset: u64,
     /// Its size, in bytes.
     pub len: u64,
+    /// Key of the [`MultiRecv`](super::MultiRecv) that it is, or is a part of, if it is.
+    pub multi: u32,
 }
 
+/// It is for one message.
+pub(crate) const NO_MULTI: u32 = u32::MAX;
+
 impl PostedRecv {
-    /// What it adds to the room for messages: no more than any window, so that sums cannot overflow.
-    fn counted_bytes(&self) -> u64 {
-        self.len.min(1 << 40)
+    /// A receive for one message.
+    pub(crate) fn new(token: Token, buffer: BufferId, len: u64) -> Self {
+        Self { token, buffer, offset: 0, len, multi: NO_MULTI }
     }
+}
+
+/// What a receive adds to the room for messages: no more than any window, so that sums cannot overflow.
+fn counted_bytes(room_bytes: u64) -> u64 {
+    room_bytes.min(1 << 40)
 }
 
 /// What a message is given.
@@ -79,12 +92,26 @@ impl Matcher {
         self.free_bytes
     }
 
-    /// A receive for a message, in order of posting.
+    /// A receive for a message, in order of posting, or a part of one.
     #[inline]
-    pub(crate) fn take_posted(&mut self) -> Option<PostedRecv> {
-        let recv = self.posted.pop_front()?;
-        self.posted_bytes -= recv.counted_bytes();
-        Some(recv)
+    pub(crate) fn take_posted(
+        &mut self,
+        message_len: u64,
+        shared: &mut Shared,
+    ) -> Option<PostedRecv> {
+        loop {
+            let recv = *self.posted.front()?;
+            self.posted_bytes -= counted_bytes(shared.room_of(&recv));
+            let (piece, is_used_up) = shared.take_of(recv, message_len);
+            if is_used_up {
+                self.posted.pop_front();
+            } else {
+                self.posted_bytes += counted_bytes(shared.room_of(&recv));
+            }
+            if piece.is_some() {
+                return piece;
+            }
+        }
     }
 
     /// What a message in bounce memory counts against the budget, in bytes.
@@ -133,35 +160,42 @@ impl Matcher {
     }
 
     /// The message that has waited longest, and the receive that has: if there are both.
-    pub(crate) fn pair(&mut self) -> Option<(u32, PostedRecv)> {
-        if self.unexpected.is_empty() {
-            return None;
-        }
-        let recv = self.take_posted()?;
-        self.unexpected.pop_front().map(|message| (message, recv))
+    pub(crate) fn pair(
+        &mut self,
+        inbound: &Slab<InMessage>,
+        shared: &mut Shared,
+    ) -> Option<(u32, PostedRecv)> {
+        let message = *self.unexpected.front()?;
+        let recv = self.take_posted(inbound[message as usize].total_len, shared)?;
+        self.unexpected.pop_front();
+        Some((message, recv))
     }
 
     /// Takes up a receive.
-    pub(crate) fn post(&mut self, recv: PostedRecv) {
-        self.posted_bytes += recv.counted_bytes();
+    pub(crate) fn post(&mut self, recv: PostedRecv, shared: &Shared) {
+        self.posted_bytes += counted_bytes(shared.room_of(&recv));
         self.posted.push_back(recv);
     }
 
-    /// Takes up a receive that was given a message in vain: it is next.
-    pub(crate) fn post_first(&mut self, recv: PostedRecv) {
-        self.posted_bytes += recv.counted_bytes();
-        self.posted.push_front(recv);
+    /// Takes up a receive that was given a message in vain: it is next. A part of a shared one goes
+    /// back to it.
+    pub(crate) fn post_again(&mut self, recv: PostedRecv, shared: &mut Shared) {
+        let before_bytes = counted_bytes(shared.room_of(&recv));
+        if shared.put_back(&recv) {
+            let after_bytes = counted_bytes(shared.room_of(&recv));
+            self.posted_bytes += after_bytes - before_bytes;
+        } else {
+            self.posted_bytes += before_bytes;
+            self.posted.push_front(recv);
+        }
     }
 
     /// Takes a receive back that no message has been given.
-    pub(crate) fn cancel(&mut self, token: Token) -> bool {
-        let Some(at) = self.posted.iter().position(|recv| recv.token == token) else {
-            return false;
-        };
-        if let Some(recv) = self.posted.remove(at) {
-            self.posted_bytes -= recv.counted_bytes();
-        }
-        true
+    pub(crate) fn cancel(&mut self, token: Token, shared: &Shared) -> Option<PostedRecv> {
+        let at = self.posted.iter().position(|recv| recv.token == token)?;
+        let recv = self.posted.remove(at)?;
+        self.posted_bytes -= counted_bytes(shared.room_of(&recv));
+        Some(recv)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Its request is a message like others, and may be acknowledged long before the answer comes.
 
-use super::BlockList;
+use super::{BlockList, PostedRecv};
 use crate::ids::{PeerId, Token};
 use crate::transfer::TransferFailure;
 
@@ -32,6 +32,8 @@ pub(crate) struct Pulled {
     pub envelope: u32,
     /// Its length, in bytes.
     pub len: u64,
+    /// Where it goes.
+    pub recv: PostedRecv,
 }
 
 /// What an operation waits for.

@@ -4,7 +4,9 @@ use super::Shared;
 use crate::boundary::{Event, RecvFailure, SendFailure};
 use crate::cancelled::Cancelled;
 use crate::ids::{PeerId, Token};
-use crate::message::{Envelope, Operation, OutMessage, Pulled, Side, Stop, TaggedSide, Wanted};
+use crate::message::{
+    Envelope, Operation, OutMessage, PostedRecv, Pulled, Side, Stop, TaggedSide, Wanted,
+};
 use crate::region::Refusal;
 use crate::transfer::TransferFailure;
 use crate::wire::Op;
@@ -90,12 +92,15 @@ impl Shared {
         &mut self,
         peer: PeerId,
         envelope: u32,
-        token: Token,
+        recv: &PostedRecv,
         (len, result): (u64, Result<(), RecvFailure>),
     ) {
         let Envelope { tag, immediate } = self.envelopes.remove(envelope as usize);
+        let &PostedRecv { token, offset, .. } = recv;
         self.stats.messages_received += u64::from(result.is_ok());
-        self.events.push_back(Event::TaggedCompleted { token, peer, tag, immediate, len, result });
+        let event = Event::TaggedCompleted { token, peer, tag, immediate, offset, len, result };
+        self.events.push_back(event);
+        self.receive_over(recv);
     }
 
     /// A request is acknowledged, or failed: its memory is not needed any more.
@@ -138,9 +143,9 @@ impl Shared {
             None => result,
         };
         let (token, peer) = (operation.token, operation.peer);
-        if let Some(Pulled { envelope, len }) = operation.pulled {
+        if let Some(Pulled { envelope, len, recv }) = operation.pulled {
             let result = result.map_or_else(|failure| (0, Err(failure.into())), |_| (len, Ok(())));
-            return self.complete_tagged(peer, envelope, token, result);
+            return self.complete_tagged(peer, envelope, &recv, result);
         }
         self.pending_sends -= 1;
         self.stats.transfers_completed += u64::from(result.is_ok());

@@ -11,6 +11,7 @@ mod lifecycle;
 mod loss;
 mod memory;
 mod messages;
+mod multi;
 mod newcomers;
 mod one_sided;
 mod pair;

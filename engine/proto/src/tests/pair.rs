@@ -403,7 +403,8 @@ impl Pair {
         while let Some(copy) = node.endpoint.poll_copy() {
             let len = copy.len as usize;
             let from = node.bounces.get(&copy.bounce).map_or(&[][..], |bytes| &bytes[..len]);
-            node.buffers.get_mut(&copy.buffer).expect("posted buffer")[..len].copy_from_slice(from);
+            let buffer = node.buffers.get_mut(&copy.buffer).expect("posted buffer");
+            buffer[copy.offset as usize..][..len].copy_from_slice(from);
             node.endpoint.handle_placed(now, copy.message);
         }
         while let Some(event) = node.endpoint.poll_event() {

@@ -6,6 +6,7 @@ use slab::Slab;
 use usrd_proto::{BufferId, BufferRange, Token};
 
 use super::regions::Regions;
+use super::shared_buffer::SharedBuffer;
 use crate::{CompletionQueue, Peer};
 
 /// All buffers of pending operations.
@@ -40,9 +41,22 @@ pub(super) struct PendingSend {
 /// A receive that is not completed.
 #[derive(Debug)]
 pub(super) struct PendingReceive {
-    pub(super) buffer: BytesMut,
+    pub(super) room: Room,
     pub(super) context: u64,
     pub(super) to: Option<CompletionQueue>,
+}
+
+/// Where it places what arrives.
+#[derive(Debug)]
+pub(super) enum Room {
+    One(BytesMut),
+    Many {
+        buffer: SharedBuffer,
+        /// Messages that it has been given.
+        messages: u32,
+        /// Places in the completion queue that are kept for others.
+        places: usize,
+    },
 }
 
 /// A one-sided operation that is not completed.
@@ -129,8 +143,15 @@ impl Buffers {
     /// Copies `bytes` to where they belong.
     pub(super) fn place(&mut self, buffer: BufferId, offset: u64, bytes: &[u8]) {
         let start = offset as usize;
-        let buffer = &mut self.receives[buffer.0 as usize].buffer;
-        buffer[start..start + bytes.len()].copy_from_slice(bytes);
+        match &mut self.receives[buffer.0 as usize].room {
+            Room::One(buffer) => buffer[start..start + bytes.len()].copy_from_slice(bytes),
+            Room::Many { buffer, .. } => buffer.place(start, bytes),
+        }
+    }
+
+    /// The receive behind a name.
+    pub(super) fn receive(&mut self, buffer: BufferId) -> Option<&mut PendingReceive> {
+        self.receives.get_mut(buffer.0 as usize)
     }
 
     /// A posted receive with this context.

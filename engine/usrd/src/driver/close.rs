@@ -152,9 +152,11 @@ impl Driver {
                 self.deregister(region, context, to);
                 continue;
             }
+            let queue = self.shared.queue_of(to.as_ref());
+            queue.cancel_reservation(operation.places() - 1);
             let completion = operation.abandon(self.shared.info.id);
             match completion {
-                Completion::Recv(_) => report.receives_returned += 1,
+                Completion::Recv(_) | Completion::RecvOver(_) => report.receives_returned += 1,
                 _ => report.sends_aborted += 1,
             }
             self.complete(to, completion);

@@ -3,17 +3,18 @@
 use bytes::{Bytes, BytesMut};
 use usrd_device::Address;
 use usrd_proto::{
-    BufferRange, PeerId, RecvError, RecvRequest, SendError, SendRequest, TagFilter, TaggedRecv,
-    TaggedSend,
+    BufferId, BufferRange, MultiRecvRequest, PeerId, RecvError, RecvRequest, SendError,
+    SendRequest, TagFilter, TaggedRecv, TaggedSend, Token,
 };
 
 use super::Driver;
-use super::buffers::{PendingReceive, PendingSend, token};
+use super::buffers::{PendingReceive, PendingSend, Room, token};
+use super::shared_buffer::SharedBuffer;
 use super::transfers::token_of;
 use crate::submission::{Answer, Command, Operation, Submission};
 use crate::{
-    CommandError, CompletionQueue, ConnectError, EngineStats, Peeked, Peer, PeerSnapshot, PinError,
-    RecvFailure, RecvOptions, SendFailure, SendOptions, Tags,
+    CommandError, CompletionQueue, ConnectError, EngineStats, Many, Peeked, Peer, PeerSnapshot,
+    PinError, RecvFailure, RecvOptions, SendFailure, SendOptions, Tags,
 };
 
 impl Driver {
@@ -150,24 +151,48 @@ impl Driver {
     }
 
     fn start_recv(&mut self, buffer: BytesMut, options: RecvOptions, to: Option<CompletionQueue>) {
-        let RecvOptions { context, tags } = options;
+        let RecvOptions { context, tags, many } = options;
         let len = buffer.len() as u64;
-        let id = self.buffers.add_receive(PendingReceive { buffer, context, to });
-        let token = token(id);
-        let posted = match tags {
-            None => self.endpoint.post_recv(self.now, RecvRequest { token, buffer: id, len }),
-            Some(tags) => match self.filter(tags) {
-                Some(filter) => {
-                    let request = TaggedRecv { token, buffer: id, len, filter };
-                    self.endpoint.post_tagged(self.now, request)
-                }
-                None => Err(RecvError::UnknownPeer),
-            },
+        let room = match many {
+            None => Room::One(buffer),
+            Some(many) => {
+                let places = many.max_messages.get() as usize;
+                Room::Many { buffer: SharedBuffer::new(buffer), messages: 0, places }
+            }
         };
+        let id = self.buffers.add_receive(PendingReceive { room, context, to });
+        let token = token(id);
+        let filter = match tags.map(|tags| self.filter(tags)) {
+            None => Ok(None),
+            Some(Some(filter)) => Ok(Some(filter)),
+            Some(None) => Err(RecvError::UnknownPeer),
+        };
+        let posted = filter.and_then(|filter| self.post(token, id, len, (filter, many)));
         if let Err(error) = posted
             && let Some(receive) = self.buffers.take_receive(id)
         {
             self.receive_over(receive, Err(RecvFailure::Refused(error)));
+        }
+    }
+
+    fn post(
+        &mut self,
+        token: Token,
+        buffer: BufferId,
+        len: u64,
+        (filter, many): (Option<TagFilter>, Option<Many>),
+    ) -> Result<(), RecvError> {
+        let Self { endpoint, now, .. } = self;
+        match (many, filter) {
+            (None, None) => endpoint.post_recv(*now, RecvRequest { token, buffer, len }),
+            (None, Some(filter)) => {
+                endpoint.post_tagged(*now, TaggedRecv { token, buffer, len, filter })
+            }
+            (Some(Many { max_messages, min_left_bytes: min_left }), filter) => {
+                let request =
+                    MultiRecvRequest { token, buffer, len, min_left, max_messages, filter };
+                endpoint.post_multi(*now, request)
+            }
         }
     }
 

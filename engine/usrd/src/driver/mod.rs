@@ -21,6 +21,7 @@ mod publish;
 mod receive;
 mod regions;
 mod routes;
+mod shared_buffer;
 mod sleep;
 mod transfers;
 

@@ -4,10 +4,12 @@ use usrd_proto as proto;
 use usrd_proto::{PeerFailure, PeerId, Token};
 
 use super::Driver;
-use super::buffers::{PendingReceive, PendingSend, PendingTransfer, TransferMemory, buffer_of};
+use super::buffers::{
+    PendingReceive, PendingSend, PendingTransfer, Room, TransferMemory, buffer_of,
+};
 use crate::{
     Completion, CompletionQueue, Event, Notification, Received, RecvCompletion, RecvFailure,
-    SendCompletion, SendFailure, Service, TransferCompletion, TransferFailure,
+    RecvOver, SendCompletion, SendFailure, Service, TransferCompletion, TransferFailure,
 };
 
 impl Driver {
@@ -60,14 +62,28 @@ impl Driver {
         self.complete(to, Completion::Send(SendCompletion { engine, context, peer, result }));
     }
 
+    /// A receive ends, with its buffer, or the rest of it. That it has all it is for is `Ok`.
     pub(super) fn receive_over(
         &mut self,
         receive: PendingReceive,
-        result: Result<Received, RecvFailure>,
+        result: Result<(), RecvFailure>,
     ) {
-        let PendingReceive { buffer, context, to } = receive;
+        let PendingReceive { room, context, to } = receive;
         let engine = self.shared.info.id;
-        self.complete(to, Completion::Recv(RecvCompletion { engine, context, buffer, result }));
+        match (room, result) {
+            (Room::Many { buffer, messages, places }, result) => {
+                self.shared.queue_of(to.as_ref()).cancel_reservation(places);
+                let rest = buffer.into_rest();
+                let over = RecvOver { engine, context, rest, messages, result };
+                self.complete(to, Completion::RecvOver(over));
+            }
+            (Room::One(buffer), Err(failure)) => {
+                let result = Err(failure);
+                let completion = RecvCompletion { engine, context, buffer, result };
+                self.complete(to, Completion::Recv(completion));
+            }
+            (Room::One(_), Ok(())) => unreachable!("it is over with its message"),
+        }
     }
 
     pub(super) fn transfer_over(
@@ -88,19 +104,24 @@ impl Driver {
     fn publish_event(&mut self, event: proto::Event) {
         match event {
             proto::Event::SendCompleted { token, result, .. } => self.send_completed(token, result),
-            proto::Event::RecvCompleted { token, peer, service, len, result } => {
+            proto::Event::RecvCompleted { token, peer, service, offset, len, result } => {
                 let peer = self.routes.handle(peer);
-                let (tag, immediate) = (None, None);
-                let received = Received { peer, service, len: len as usize, tag, immediate };
-                self.recv_completed(token, recv_result(received, result));
+                let (tag, immediate, offset, len) = (None, None, offset as usize, len as usize);
+                let received = Received { peer, service, offset, len, tag, immediate };
+                self.recv_completed(token, received, recv_result(received, result));
             }
-            proto::Event::TaggedCompleted { token, peer, tag, immediate, len, result } => {
+            proto::Event::TaggedCompleted { token, peer, tag, immediate, offset, len, result } => {
                 let (peer, service, tag) = (self.routes.handle(peer), Service::Srd, Some(tag));
-                let received = Received { peer, service, len: len as usize, tag, immediate };
-                self.recv_completed(token, recv_result(received, result));
+                let (offset, len) = (offset as usize, len as usize);
+                let received = Received { peer, service, offset, len, tag, immediate };
+                self.recv_completed(token, received, recv_result(received, result));
             }
             proto::Event::RecvCancelled { token } => {
-                self.recv_completed(token, Err(RecvFailure::Cancelled));
+                self.recv_ended(token, Err(RecvFailure::Cancelled));
+            }
+            proto::Event::MultiRecvOver { token, cancelled } => {
+                let result = if cancelled { Err(RecvFailure::Cancelled) } else { Ok(()) };
+                self.recv_ended(token, result);
             }
             proto::Event::PeerUp { peer } => self.peer_up(peer),
             proto::Event::PeerDown { peer, reason } => self.peer_down(peer, reason),
@@ -129,7 +150,35 @@ impl Driver {
         self.send_over(send, result.map_err(SendFailure::from));
     }
 
-    fn recv_completed(&mut self, token: Token, result: Result<Received, RecvFailure>) {
+    /// A message is in its receive, or has failed in it.
+    fn recv_completed(
+        &mut self,
+        token: Token,
+        received: Received,
+        result: Result<Received, RecvFailure>,
+    ) {
+        let name = buffer_of(token);
+        let Some(receive) = self.buffers.receive(name) else {
+            debug_assert!(false, "{token:?} completed without having been posted");
+            return;
+        };
+        let (engine, context, to) = (self.shared.info.id, receive.context, receive.to.clone());
+        let buffer = match &mut receive.room {
+            Room::One(buffer) => std::mem::take(buffer),
+            Room::Many { buffer, messages, places } => {
+                *messages += 1;
+                *places -= 1;
+                buffer.take(received.offset, received.len)
+            }
+        };
+        if matches!(receive.room, Room::One(_)) {
+            self.buffers.take_receive(name);
+        }
+        self.complete(to, Completion::Recv(RecvCompletion { engine, context, buffer, result }));
+    }
+
+    /// A receive ends without a message, or after all of them.
+    fn recv_ended(&mut self, token: Token, result: Result<(), RecvFailure>) {
         let Some(receive) = self.buffers.take_receive(buffer_of(token)) else {
             debug_assert!(false, "{token:?} completed without having been posted");
             return;

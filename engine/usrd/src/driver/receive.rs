@@ -102,7 +102,7 @@ impl Driver {
     pub(super) fn copy_bounced(&mut self) {
         while let Some(copy) = self.endpoint.poll_copy() {
             let message = self.bounce.front(copy.bounce, copy.len);
-            self.buffers.place(copy.buffer, 0, message);
+            self.buffers.place(copy.buffer, copy.offset, message);
             self.endpoint.handle_placed(self.now, copy.message);
             self.stats.bounce_copies += 1;
         }

@@ -123,6 +123,7 @@ impl Baseline {
                 token: message.token,
                 peer: PeerId(index),
                 service: Service::Rd,
+                offset: 0,
                 len: message.total_len.min(message.buffer_len),
                 result: fits.then_some(()).ok_or(truncated),
             });

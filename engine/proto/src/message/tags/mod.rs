@@ -21,6 +21,7 @@ use slab::Slab;
 use self::lists::{Ends, Links, Listed};
 use super::PostedRecv;
 use crate::ids::{PeerId, TagFilter, Token};
+use crate::shared::Shared;
 
 /// Whose message, and its tag; [`ANY`] for whoever's.
 type Name = (u32, u64);
@@ -124,7 +125,28 @@ impl TagMatcher {
     }
 
     /// The receive that a message is matched with: of those that fit, the one posted first.
-    pub(crate) fn take_posted(&mut self, peer: PeerId, tag: u64) -> Option<PostedRecv> {
+    /// A part of it, if it is a shared one.
+    pub(crate) fn take_posted(
+        &mut self,
+        peer: PeerId,
+        tag: u64,
+        message_len: u64,
+        shared: &mut Shared,
+    ) -> Option<PostedRecv> {
+        while let Some(key) = self.find_posted(peer, tag) {
+            let recv = self.posted[key as usize].recv;
+            let (piece, is_used_up) = shared.take_of(recv, message_len);
+            if is_used_up {
+                self.remove_posted(key);
+            }
+            if piece.is_some() {
+                return piece;
+            }
+        }
+        None
+    }
+
+    fn find_posted(&self, peer: PeerId, tag: u64) -> Option<u32> {
         if self.posted.is_empty() {
             return None;
         }
@@ -136,16 +158,13 @@ impl TagMatcher {
             .iter(&self.posted, 0)
             .take_while(|&key| self.number(key) < before)
             .find(|&key| self.posted[key as usize].filter.takes(peer, tag));
-        let key = masked.or(named)?;
-        Some(self.remove_posted(key))
+        masked.or(named)
     }
 
     /// Takes a receive back that no message has been given.
-    pub(crate) fn cancel(&mut self, token: Token) -> bool {
-        let found = self.posted.iter().find(|(_, posted)| posted.recv.token == token);
-        let Some(key) = found.map(|(key, _)| key as u32) else { return false };
-        self.remove_posted(key);
-        true
+    pub(crate) fn cancel(&mut self, token: Token) -> Option<PostedRecv> {
+        let (key, _) = self.posted.iter().find(|(_, posted)| posted.recv.token == token)?;
+        Some(self.remove_posted(key as u32))
     }
 
     /// A message waits for a receive.

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use super::*;
+use crate::config::Config;
 use crate::ids::BufferId;
 
 /// What it has to be the same as.
@@ -59,13 +60,14 @@ proptest! {
         steps in prop::collection::vec(step(), 0..200)
     ) {
         let (mut tags, mut naive) = (TagMatcher::new(), Naive::default());
+        let mut shared = Shared::new(Config::default());
         for (token, step) in (0u64..).zip(steps) {
             match step {
                 Step::Post(filter) => {
                     let expected = naive.find_waiting(&filter).map(|at| naive.waiting.remove(at).0);
                     prop_assert_eq!(tags.take_waiting(&filter), expected);
                     if expected.is_none() {
-                        let recv = PostedRecv { token: Token(token), buffer: BufferId(0), len: 1 };
+                        let recv = PostedRecv::new(Token(token), BufferId(0), 1);
                         tags.post(recv, filter);
                         naive.posted.push((filter, token));
                     }
@@ -73,7 +75,8 @@ proptest! {
                 Step::Message { peer, tag } => {
                     let peer = PeerId(peer);
                     let expected = naive.take_posted(peer, tag);
-                    prop_assert_eq!(tags.take_posted(peer, tag).map(|it| it.token.0), expected);
+                    let taken = tags.take_posted(peer, tag, 1, &mut shared);
+                    prop_assert_eq!(taken.map(|it| it.token.0), expected);
                     if expected.is_none() {
                         tags.push_waiting(token as u32, peer, tag);
                         naive.waiting.push((token as u32, peer, tag));
@@ -87,7 +90,7 @@ proptest! {
                     let at = which.checked_rem(naive.posted.len());
                     let expected = at.map(|at| naive.posted.remove(at).1);
                     let token = expected.unwrap_or(u64::MAX);
-                    prop_assert_eq!(tags.cancel(Token(token)), expected.is_some());
+                    prop_assert_eq!(tags.cancel(Token(token)).is_some(), expected.is_some());
                 }
                 Step::Forget { which } => {
                     if let Some(at) = which.checked_rem(naive.waiting.len()) {

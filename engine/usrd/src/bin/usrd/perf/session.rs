@@ -172,7 +172,9 @@ impl Session {
                 Completion::Recv(receive) => self.received(receive)?,
                 Completion::Transfer(transfer) => Some(Incoming::Transferred(transfer)),
                 // Memory that was deregistered; nobody notifies.
-                Completion::Deregistered(_) | Completion::Notified(_) => None,
+                Completion::RecvOver(_) | Completion::Deregistered(_) | Completion::Notified(_) => {
+                    None
+                }
             };
             if let Some(incoming) = incoming {
                 return Ok(incoming);
