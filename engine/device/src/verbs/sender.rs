@@ -56,7 +56,7 @@ impl Sender {
             return;
         }
         let queue_pair = self.queue_pair.number();
-        tracing::debug!(queue_pair, %why, "a queue pair failed; what it was sending is lost");
+        tracing::info!(queue_pair, %why, "a queue pair failed; what it was sending is lost");
         self.failures += 1;
         self.stop();
     }

@@ -260,8 +260,8 @@ impl<H: Send + 'static> Ports<H> {
                 let port = self.get(number)?;
                 port.is_asked = false;
                 if let Some((error, took)) = error {
-                    tracing::debug!(to = %port.gid, %error, "no way there");
-                    port.unreachable = Some(Instant::now() + LEAST_PAUSE.max(10 * took));
+                    tracing::info!(to = %port.gid, %error, ?took, "no way there");
+                    port.unreachable = Some(Instant::now() + LEAST_PAUSE.max(took));
                     lost.append(&mut port.queued);
                 }
                 let count = lost.iter().map(|&index| port.answer(index, None).len()).sum();
