@@ -15,6 +15,7 @@
 //!  baseline/   RC and TCP, to compare with
 //!  traffic     the flows, and how long they would take alone
 //!  memory/     what hosts let others operate on
+//!  tags        tags, and the receives posted for them
 //!  check/      one module per property
 //!  digest      the fingerprint of a run
 //!  observe     where a recorder can watch
@@ -48,6 +49,7 @@ pub mod search;
 pub mod simulation;
 pub mod stats;
 pub mod sweep;
+pub mod tags;
 pub mod time;
 pub mod topology;
 pub mod traffic;

@@ -16,7 +16,7 @@ use crate::rng::{Component, Stream};
 use crate::scenario::{FaultAction, Scenario};
 use crate::time::Time;
 use crate::traffic::Traffic;
-use crate::workload::Plan;
+use crate::workload::{OperationKey, Plan};
 use crate::world::World;
 
 /// One run of a scenario.
@@ -175,6 +175,7 @@ impl<T: Transport> Simulation<T> {
             }
             Event::Timer { host, generation } => hosts[host as usize].timer(world, generation),
             Event::Placed { host, placement } => hosts[host as usize].placed(world, placement),
+            Event::Expect { host, message } => hosts[host as usize].expect(world, message),
             Event::FlowStart { flow } => {
                 let from = world.traffic.flows()[flow as usize].spec.src;
                 hosts[from as usize].start_flow(world, flow);
@@ -263,10 +264,15 @@ fn expectations(scenario: &Scenario, plan: &Plan) -> Vec<Expected> {
     let waiting: HashSet<u32> = plan.causes.iter().map(|cause| cause.flow).collect();
     let mut chains = HashSet::new();
     for (number, flow) in (0..).zip(&plan.flows) {
-        if !flow.operation.kind.is_message() {
+        let kind = flow.operation.kind;
+        let host = &mut expected[flow.dst as usize];
+        if kind == OperationKey::Tagged {
+            host.largest = host.largest.max(flow.size);
+        }
+        // Receives of tagged messages are posted one by one.
+        if !kind.is_message() {
             continue;
         }
-        let host = &mut expected[flow.dst as usize];
         host.messages += u64::from(flow.messages);
         host.largest = host.largest.max(flow.size);
         let counts = !waiting.contains(&number) || chains.insert((flow.src, flow.dst));

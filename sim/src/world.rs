@@ -73,6 +73,8 @@ pub struct HostSettings {
     pub nic_packets: u32,
     /// Messages of one flow that are under way at a time.
     pub outstanding: u32,
+    /// An undisturbed round trip.
+    pub round_trip: Time,
     /// When a send of a reliable message counts as done.
     pub level: CompletionLevel,
 }
@@ -99,6 +101,7 @@ impl World {
                 placement_delay: scenario.host.placement_delay,
                 nic_packets: scenario.host.nic_packets,
                 outstanding: scenario.workload.outstanding,
+                round_trip: scenario.base_rtt(),
                 level: scenario.workload.completion.into(),
             },
         }

@@ -10,6 +10,7 @@ mod immediate;
 mod integrity;
 mod leftovers;
 mod liveness;
+mod matching;
 mod memory;
 mod operations;
 mod order;
@@ -28,6 +29,7 @@ use self::crashes::Crashes;
 use self::exactly_once::ExactlyOnce;
 use self::immediate::Immediates;
 pub use self::integrity::{fill_pattern, send_base};
+use self::matching::Matching;
 use self::memory::Memory;
 pub use self::operations::Landing;
 use self::order::Order;
@@ -60,6 +62,8 @@ pub enum Checker {
     Revocation,
     /// Atomics are performed once, one after the other.
     Atomics,
+    /// Tagged messages are given the receives that they should be.
+    Matching,
     /// Every packet is delivered, dropped or under way, every trimmed one as well.
     Conservation,
     /// A host has no more under way than its windows allow.
@@ -86,6 +90,7 @@ impl fmt::Display for Checker {
             Self::Immediate => "immediate",
             Self::Revocation => "revocation",
             Self::Atomics => "atomics",
+            Self::Matching => "matching",
             Self::Conservation => "conservation",
             Self::Window => "window",
             Self::Memory => "memory",
@@ -144,6 +149,7 @@ pub struct Checkers {
     immediates: Immediates,
     revocation: Revocation,
     atomics: Atomics,
+    matching: Matching,
     carries_bytes: bool,
     log: Log,
 }
@@ -161,6 +167,7 @@ impl Checkers {
             immediates: Immediates::default(),
             revocation: Revocation::default(),
             atomics: Atomics::default(),
+            matching: Matching::default(),
             carries_bytes: scenario.integrity,
             log: Log::default(),
         }
@@ -207,7 +214,8 @@ impl Checkers {
         self.crashes.crashed(host, hosts);
         for message in traffic.under_way(host) {
             let spec = traffic.spec_of(message);
-            if spec.payload_to() == host && !traffic.is_completed(message) {
+            // What was being read here is lost with who read it.
+            if spec.dst == host && !spec.pulls() && !traffic.is_completed(message) {
                 self.exactly_once.begin_anew(message);
                 self.order.begin_anew(traffic.flow_of(message));
             }
@@ -310,6 +318,7 @@ pub fn finish<T: Transport>(scenario: &Scenario, world: &mut World, hosts: &[Hos
         (Checker::Liveness, liveness::check(&world.traffic)),
         (Checker::ExactlyOnce, world.checkers.exactly_once.check_all(&world.traffic)),
         (Checker::Revocation, if done { world.checkers.revocation.check_all() } else { Ok(()) }),
+        (Checker::Matching, world.checkers.matching.check_all()),
         (Checker::Leftovers, if done { leftovers::check(world, hosts) } else { Ok(()) }),
         (Checker::Spurious, spurious::check(scenario, world, hosts)),
     ];

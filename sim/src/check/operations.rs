@@ -1,9 +1,10 @@
-//! What the checkers are told of operations on memory.
+//! What the checkers are told of operations on memory, and of tags.
 
 use usrd_proto::{AtomicOp, CompletionLevel, Refusal, TransferFailure};
 
 use super::{Checker, Checkers, Piece, integrity, liveness};
 use crate::memory::{Areas, Scatter, Spot};
+use crate::tags::Pattern;
 use crate::time::Time;
 use crate::traffic::{MessageId, Traffic};
 use crate::workload::OperationKey;
@@ -58,6 +59,7 @@ impl Checkers {
     pub fn memory_lost(&mut self, host: u32) {
         self.revocation.lost(host);
         self.atomics.lost(host);
+        self.matching.lost(host);
     }
 
     /// An operation is handed over that names this region.
@@ -172,6 +174,34 @@ impl Checkers {
         self.log.verdict(Checker::Immediate, now, self.immediates.refused(message));
         self.log.verdict(Checker::Atomics, now, self.atomics.refused(message));
         is_right
+    }
+
+    /// A tagged message is handed over.
+    pub fn submitted_tagged(&mut self, traffic: &Traffic, message: MessageId) {
+        self.matching.submitted(traffic, message);
+    }
+
+    /// A host posts a receive for tagged messages.
+    pub fn posted_tagged(&mut self, host: u32, token: u32, pattern: Pattern) {
+        self.matching.posted(host, token, pattern);
+    }
+
+    /// Such a receive is over without a message.
+    pub fn unposted_tagged(&mut self, host: u32, token: u32) {
+        self.matching.unposted(host, token);
+    }
+
+    /// Such a receive, (host, token), is over with a message: (from, tag, immediate).
+    pub fn received_tagged(
+        &mut self,
+        now: Time,
+        traffic: &Traffic,
+        message: MessageId,
+        receive: (u32, u32),
+        told: (u32, u64, Option<u64>),
+    ) {
+        let verdict = self.matching.received(traffic, message, receive, told);
+        self.log.verdict(Checker::Matching, now, verdict);
     }
 
     /// An operation is over: how it ended, and what *complete* was to mean; `excused` if there is reason

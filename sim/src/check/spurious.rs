@@ -36,7 +36,7 @@ pub(super) fn check<T: Transport>(
         return Err(format!("{by_gap} packets were given up for a gap although {lost} were lost"));
     }
     let again: u64 = world.traffic.flows().iter().map(|flow| flow.retransmissions).sum();
-    if again == 0 || lost > 0 || !goes_well(scenario) || longest_wait(world) > PATIENCE {
+    if again == 0 || lost > 0 || !goes_well(scenario) || longest_wait(scenario, world) > PATIENCE {
         return Ok(());
     }
     let sent: u64 = world.traffic.flows().iter().map(|flow| flow.packets).sum();
@@ -66,11 +66,15 @@ fn runs_the_core(world: &World) -> bool {
     world.traffic.flows().iter().all(|flow| core.contains(&flow.spec.service))
 }
 
-/// How long a packet may have waited in the longest queue that there was.
-fn longest_wait(world: &World) -> Time {
+/// How long a packet may have waited in the longest queue that there was, and for the packet that was
+/// leaving it.
+fn longest_wait(scenario: &Scenario, world: &World) -> Time {
     let waits = world.fabric.links().iter().map(|link| {
         let stats = link.stats();
-        link.rate().time_for(stats.most_queued_bytes)
+        match stats.most_queued_bytes {
+            0 => Time::ZERO,
+            bytes => link.rate().time_for(bytes + scenario.packet_bytes()),
+        }
     });
     waits.max().unwrap_or_default()
 }

@@ -48,6 +48,13 @@ pub enum Event {
         /// The placement, in the list of those under way.
         placement: u32,
     },
+    /// A host posts the receive of a tagged message.
+    Expect {
+        /// The host.
+        host: u32,
+        /// The message.
+        message: u32,
+    },
     /// A flow begins.
     FlowStart {
         /// The flow.

@@ -43,6 +43,7 @@ impl<T: Transport> Host<T> {
             return;
         }
         world.checkers.restarted(self.id);
+        self.expect_tagged_again(world);
         self.start(world);
         for flow in self.flows_begun(world) {
             self.start_flow(world, flow);
@@ -65,12 +66,13 @@ impl<T: Transport> Host<T> {
         for packet in self.paused.iter_mut().flat_map(std::mem::take) {
             world.fabric.packets.release(packet);
         }
-        let unreceived = self.receives.unposted + self.receives.open() as u64;
+        let unreceived = self.receives.unposted + self.receives.open_ahead;
         self.receives = Receives::new(self.receives.len, unreceived);
         self.peers = Peers::default();
         self.bounces = Bounces::default();
         self.registrations = Registrations::default();
         self.seen.clear();
+        self.exact.clear();
         self.blocked = false;
         self.timer.cancel();
     }

@@ -6,6 +6,7 @@ use super::{Host, Transport};
 use crate::check::Checker;
 use crate::digest::Kind;
 use crate::time::Time;
+use crate::workload::OperationKey;
 use crate::world::World;
 
 impl<T: Transport> Host<T> {
@@ -49,9 +50,10 @@ impl<T: Transport> Host<T> {
         while let Some(message) = world.traffic.submit(flow, world.options.outstanding) {
             world.checkers.submitted(&world.traffic, message);
             world.observer.message(world.now, Kind::Submitted, self.id, message);
-            let handed = match spec.operation.kind.is_message() {
-                true => self.send(world, peer, message, &spec),
-                false => self.operate(world, peer, message, &spec),
+            let handed = match spec.operation.kind {
+                OperationKey::Send => self.send(world, peer, message, &spec),
+                OperationKey::Tagged => self.send_tagged(world, peer, message, &spec),
+                _ => self.operate(world, peer, message, &spec),
             };
             if let Err(error) = handed {
                 return world.checkers.report(Checker::Host, world.now, error);

@@ -12,6 +12,8 @@ pub(super) struct Buffer {
     pub(super) bytes: Vec<u8>,
     /// Whether a receive is posted with it.
     posted: bool,
+    /// Whether that is one of those posted ahead.
+    ahead: bool,
     /// Bytes set aside, of a bounce buffer.
     reserved: u64,
 }
@@ -36,11 +38,13 @@ pub(super) struct Receives {
     pub(super) len: u64,
     /// Receives still to be posted, over all messages that will come.
     pub(super) unposted: u64,
+    /// Of those posted ahead, how many are not completed.
+    pub(super) open_ahead: u64,
 }
 
 impl Receives {
     pub(super) fn new(len: u64, unposted: u64) -> Self {
-        Self { buffers: Vec::new(), free: Vec::new(), len, unposted }
+        Self { buffers: Vec::new(), free: Vec::new(), len, unposted, open_ahead: 0 }
     }
 
     /// Receives posted and not completed.
@@ -51,6 +55,14 @@ impl Receives {
     /// An empty buffer for the next receive.
     pub(super) fn post(&mut self) -> u32 {
         self.unposted -= 1;
+        self.open_ahead += 1;
+        let number = self.open_one();
+        self.buffers[number as usize].ahead = true;
+        number
+    }
+
+    /// The same for a receive that is for a message by name.
+    pub(super) fn open_one(&mut self) -> u32 {
         let number = self.free.pop().unwrap_or_else(|| {
             self.buffers.push(Buffer::default());
             (self.buffers.len() - 1) as u32
@@ -70,6 +82,7 @@ impl Receives {
         if !std::mem::take(&mut buffer.posted) {
             return None;
         }
+        self.open_ahead -= u64::from(std::mem::take(&mut buffer.ahead));
         self.free.push(number);
         Some(buffer)
     }

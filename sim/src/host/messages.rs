@@ -79,7 +79,7 @@ impl<T: Transport> Host<T> {
     }
 
     pub(super) fn post_receives(&mut self, world: &mut World) {
-        while (self.receives.open() as u64) < self.receives_ahead && self.receives.unposted > 0 {
+        while self.receives.open_ahead < self.receives_ahead && self.receives.unposted > 0 {
             let number = self.receives.post();
             let (token, buffer) = (Token(number.into()), BufferId(number));
             let request = RecvRequest { token, buffer, len: self.receives.len };

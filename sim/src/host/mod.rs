@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `flows` | flows begin, and hand over what is next |
 //! | `messages` | sends and receives |
+//! | `tags` | tagged messages and their receives |
 //! | `transfers` | one-sided operations: asked for, completed, told |
 //! | `regions` | memory is registered and taken back |
 //! | `arrival` | packets come in |
@@ -28,6 +29,7 @@ mod peers;
 mod placing;
 mod regions;
 mod stack;
+mod tags;
 mod timer;
 mod transfers;
 mod transport;
@@ -41,6 +43,7 @@ use self::memory::{Bounces, Receives};
 use self::peers::Peers;
 use self::regions::Registrations;
 pub use self::stack::Stack;
+use self::tags::ExactReceives;
 use self::timer::Timer;
 pub use self::transport::Transport;
 use crate::check::Checker;
@@ -75,6 +78,7 @@ pub struct Host<T> {
     past: Vec<EndpointStats>,
     /// What its flows last saw of the words that they replace.
     seen: BTreeMap<u32, u64>,
+    exact: ExactReceives,
 }
 
 /// What a host will receive: how many messages, the largest of them, and from how many flows.
@@ -108,6 +112,7 @@ impl<T: Transport> Host<T> {
             incarnation: 0,
             past: Vec::new(),
             seen: BTreeMap::new(),
+            exact: ExactReceives::new(),
         }
     }
 
@@ -283,17 +288,18 @@ impl<T: Transport> Host<T> {
                     self.serve_list(world, list, bounce, len);
                 }
                 CoreEvent::RegionReleased { buffer } => self.released(world, buffer),
-                CoreEvent::TaggedCompleted { .. } | CoreEvent::MultiRecvOver { .. } => {
-                    let what =
-                        format!("host {}: {event:?} of an operation nobody asked for", self.id);
+                CoreEvent::TaggedCompleted { token, peer, tag, immediate, len, result, .. } => {
+                    self.received_tagged(world, token, (peer, len), (tag, immediate), result);
+                }
+                CoreEvent::MultiRecvOver { .. } => {
+                    let what = format!("host {}: {event:?} of a receive nobody posted", self.id);
                     world.checkers.report(Checker::Host, world.now, what);
                 }
                 CoreEvent::PeerDown { peer, .. } => {
                     world.checkers.learned(self.id, self.peers.host_of(peer));
                 }
-                CoreEvent::RecvCancelled { .. }
-                | CoreEvent::PeerUp { .. }
-                | CoreEvent::PathChanged { .. } => {}
+                CoreEvent::RecvCancelled { token } => self.unposted(world, token),
+                CoreEvent::PeerUp { .. } | CoreEvent::PathChanged { .. } => {}
             }
         }
         any

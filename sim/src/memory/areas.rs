@@ -47,7 +47,7 @@ pub struct Spot {
 impl Areas {
     /// For flows of which `outstanding` operations may be under way at a time.
     pub fn new(plan: &Plan, hosts: u32, outstanding: u32) -> Self {
-        if plan.flows.iter().all(|flow| flow.operation.kind.is_message()) {
+        if !plan.flows.iter().any(|flow| flow.operation.kind.is_one_sided()) {
             return Self::default();
         }
         let mut areas = Self {
@@ -63,7 +63,7 @@ impl Areas {
     }
 
     fn add(&mut self, number: u32, spec: &FlowSpec, outstanding: u32) {
-        if spec.operation.kind.is_message() {
+        if !spec.operation.kind.is_one_sided() {
             return;
         }
         let len = &mut self.lengths[spec.dst as usize];

@@ -1,6 +1,6 @@
 //! Whether the traffic of a scenario makes sense. Each check names the key at fault.
 
-use super::{ATOMIC_BYTES, CompletionKey, Operation, Pair, SizeCdf, Workload, WorkloadKind};
+use super::{CompletionKey, Pair, SizeCdf, Workload, WorkloadKind};
 use crate::memory::Areas;
 use crate::scenario::{Check, Fault, Scenario, ServiceKey, require};
 
@@ -33,57 +33,6 @@ impl Scenario {
         let areas = Areas::new(&self.traffic_plan(self.seed), hosts, workload.outstanding);
         require(areas.fit(), "workload", || {
             "operates on more memory of one host than a region can have".into()
-        })
-    }
-
-    fn check_pattern_operation(&self) -> Check {
-        let workload = &self.workload;
-        let (kind, operation) = (workload.kind, workload.operation());
-        let key = |name: &str| format!("workload.{name}");
-        if matches!(kind, WorkloadKind::Pairs | WorkloadKind::Trace) {
-            return Ok(());
-        }
-        let size = workload.size.map_or(0, |size| size.0);
-        self.check_operation(&key, operation, size, workload.service)?;
-        let name = operation.kind.name();
-        let serves = !operation.kind.is_atomic();
-        require(serves || kind != WorkloadKind::KvTransfer, "workload.operation", || {
-            format!("\"{name}\" moves no blocks")
-        })?;
-        let told = operation.kind.is_message() || operation.immediate;
-        let waits = workload.waits() && kind != WorkloadKind::KvTransfer;
-        require(told || !waits, "workload.operation", || {
-            format!(
-                "\"{}\" waits for what arrives, and nobody learns of a \"{name}\" that has no \
-                 immediate",
-                kind.name()
-            )
-        })
-    }
-
-    /// An operation that its transport can carry, and of a size that it can have.
-    fn check_operation(
-        &self,
-        key: &dyn Fn(&str) -> String,
-        operation: Operation,
-        size: u64,
-        service: ServiceKey,
-    ) -> Check {
-        let Operation { kind, vector, immediate } = operation;
-        let name = kind.name();
-        let carried = kind.is_message() || matches!(service, ServiceKey::Srd | ServiceKey::Rd);
-        require(carried, &key("operation"), || {
-            format!("\"{}\" has no operation \"{name}\", only srd and rd have", service.name())
-        })?;
-        require(vector > 0, &key("vector"), || "must be at least 1".into())?;
-        require(vector == 1 || kind.is_transfer(), &key("vector"), || {
-            format!("means nothing to \"{name}\"")
-        })?;
-        require(!immediate || kind.is_transfer(), &key("immediate"), || {
-            format!("means nothing to \"{name}\"")
-        })?;
-        require(!kind.is_atomic() || size == ATOMIC_BYTES, &key("size"), || {
-            format!("\"{name}\" works on {ATOMIC_BYTES} bytes")
         })
     }
 
@@ -134,7 +83,7 @@ impl Scenario {
             require(earlier.dst == pair.src || earlier.src == pair.src, &key("after"), || {
                 format!("host {} neither sends nor receives flow {after}", pair.src)
             })?;
-            let is_told = earlier.operation.is_message() || earlier.immediate;
+            let is_told = !earlier.operation.is_one_sided() || earlier.immediate;
             require(is_told || earlier.src == pair.src, &key("after"), || {
                 format!("host {} does not learn of flow {after}, which has no immediate", pair.src)
             })?;
@@ -319,7 +268,7 @@ impl Workload {
     }
 
     /// Whether some flows wait until others are received.
-    fn waits(&self) -> bool {
+    pub(super) fn waits(&self) -> bool {
         use WorkloadKind::{KvTransfer, RingAllReduce, Rpc, TreeAllReduce};
         matches!(self.kind, RingAllReduce | TreeAllReduce | KvTransfer | Rpc)
     }

@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::FlowSpec;
+use super::{FlowSpec, WorkloadKind};
+use crate::scenario::{Check, Scenario, ServiceKey, require};
 
 /// What each of a flow's messages is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub enum OperationKey {
     /// A message for a posted receive.
     #[default]
     Send,
+    /// A message with a tag, for a receive that it fits.
+    Tagged,
     /// Bytes go to the destination's memory.
     Write,
     /// Bytes come from the destination's memory.
@@ -42,6 +45,7 @@ impl OperationKey {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Send => "send",
+            Self::Tagged => "tagged",
             Self::Write => "write",
             Self::Read => "read",
             Self::Fadd => "fadd",
@@ -49,9 +53,14 @@ impl OperationKey {
         }
     }
 
-    /// Whether the destination posts a receive for it.
+    /// Whether it is a message for the next receive that the destination has posted.
     pub const fn is_message(self) -> bool {
         matches!(self, Self::Send)
+    }
+
+    /// Whether it works on the destination's memory.
+    pub const fn is_one_sided(self) -> bool {
+        self.is_atomic() || self.is_transfer()
     }
 
     /// Whether it works on a single number.
@@ -83,7 +92,62 @@ impl FlowSpec {
 
     /// Whether the destination's program learns of it.
     pub const fn tells_destination(&self) -> bool {
-        self.operation.kind.is_message() || self.operation.immediate
+        !self.operation.kind.is_one_sided() || self.operation.immediate
+    }
+}
+
+impl Scenario {
+    /// What the pattern's flows do makes sense.
+    pub(super) fn check_pattern_operation(&self) -> Check {
+        let workload = &self.workload;
+        let (kind, operation) = (workload.kind, workload.operation());
+        let key = |name: &str| format!("workload.{name}");
+        if matches!(kind, WorkloadKind::Pairs | WorkloadKind::Trace) {
+            return Ok(());
+        }
+        let size = workload.size.map_or(0, |size| size.0);
+        self.check_operation(&key, operation, size, workload.service)?;
+        let name = operation.kind.name();
+        let serves = operation.kind.is_message() || operation.kind.is_transfer();
+        require(serves || kind != WorkloadKind::KvTransfer, "workload.operation", || {
+            format!("\"{name}\" moves no blocks; there are send, write and read")
+        })?;
+        let told = !operation.kind.is_one_sided() || operation.immediate;
+        let waits = workload.waits() && kind != WorkloadKind::KvTransfer;
+        require(told || !waits, "workload.operation", || {
+            format!(
+                "\"{}\" waits for what arrives, and nobody learns of a \"{name}\" that has no \
+                 immediate",
+                kind.name()
+            )
+        })
+    }
+
+    /// An operation that its transport can carry, and of a size that it can have.
+    pub(super) fn check_operation(
+        &self,
+        key: &dyn Fn(&str) -> String,
+        operation: Operation,
+        size: u64,
+        service: ServiceKey,
+    ) -> Check {
+        let Operation { kind, vector, immediate } = operation;
+        let name = kind.name();
+        let carried = kind.is_message() || matches!(service, ServiceKey::Srd | ServiceKey::Rd);
+        require(carried, &key("operation"), || {
+            format!("\"{}\" has no operation \"{name}\", only srd and rd have", service.name())
+        })?;
+        require(vector > 0, &key("vector"), || "must be at least 1".into())?;
+        require(vector == 1 || kind.is_transfer(), &key("vector"), || {
+            format!("means nothing to \"{name}\"")
+        })?;
+        let has_immediate = kind.is_transfer() || kind == OperationKey::Tagged;
+        require(!immediate || has_immediate, &key("immediate"), || {
+            format!("means nothing to \"{name}\"")
+        })?;
+        require(!kind.is_atomic() || size == ATOMIC_BYTES, &key("size"), || {
+            format!("\"{name}\" works on {ATOMIC_BYTES} bytes")
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! An endpoint with a defect around it.
 
-use usrd_proto::wire::{Data, Op, Packet};
+use usrd_proto::wire::{DATA_HEADER_BYTES, Data, Op, Packet};
 use usrd_proto::{
     AddPeerError, Atomic, AtomicOp, BounceCopy, BufferId, Destination, Disposition, DropReason,
     Endpoint, EndpointStats, Event, Handled, HeaderBuffer, Inbound, InboundId, Instant, PathStats,
@@ -43,6 +43,10 @@ pub(crate) enum Defect {
     FindsOtherwise,
     /// Never gives memory back.
     LeaksRegions,
+    /// Takes every second tagged message before the first.
+    SwapsTags,
+    /// Says that every tenth tagged message came with another immediate.
+    TellsAnotherImmediate,
 }
 
 /// An endpoint, and what is done wrong around it.
@@ -119,6 +123,21 @@ impl Broken {
             | (Defect::TellsEarly, Event::Notified { .. }) => return None,
             (Defect::TellsTwice, Event::Notified { .. }) if self.nth(5) => self.held = Some(event),
             (
+                Defect::TellsAnotherImmediate,
+                Event::TaggedCompleted { token, peer, tag, immediate, offset, len, result },
+            ) if self.nth(10) => {
+                let immediate = immediate.map(|it| it + 1);
+                return Some(Event::TaggedCompleted {
+                    token,
+                    peer,
+                    tag,
+                    immediate,
+                    offset,
+                    len,
+                    result,
+                });
+            }
+            (
                 Defect::FindsOtherwise,
                 Event::TransferCompleted { token, peer, result: Ok(found) },
             ) if self.nth(10) => {
@@ -177,6 +196,18 @@ impl Broken {
 
 impl Transport for Broken {
     fn handle_datagram(&mut self, now: Instant, inbound: &Inbound<'_>) -> Handled {
+        let mut head = [0; DATA_HEADER_BYTES];
+        let is_tagged = matches!(
+            Packet::decode(inbound.head, inbound.len),
+            Ok(Packet::Data(Data { op: Op::Tagged | Op::Announce, .. }))
+        );
+        let mut inbound = *inbound;
+        if self.defect == Defect::SwapsTags && is_tagged {
+            head.copy_from_slice(inbound.head);
+            head[LOW_BYTE_OF_ORDER] ^= 1;
+            inbound.head = &head;
+        }
+        let inbound = &inbound;
         let mut handled = self.endpoint.handle_datagram(now, inbound);
         self.spoil_operation(inbound, &mut handled.disposition);
         let Disposition::Place(mut placement) = handled.disposition else {
@@ -288,5 +319,7 @@ impl Transport for Broken {
     }
 }
 
+/// Where the header of data has the place of a message in its order.
+const LOW_BYTE_OF_ORDER: usize = 31;
 /// Nothing that an endpoint has under way.
 const NOBODYS: InboundId = InboundId::from_number(u32::MAX);

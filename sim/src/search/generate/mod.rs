@@ -97,6 +97,7 @@ mod tests {
             "rails = 2",
             "operation = \"write\"",
             "operation = \"read\"",
+            "operation = \"tagged\"",
             "operation = \"fadd\"",
             "operation = \"cas\"",
             "immediate = true",

@@ -16,9 +16,14 @@ impl Operation {
     /// Any; `is_told` if the destination has to learn of it.
     pub(super) fn draw(dice: &mut Dice, is_told: bool) -> Self {
         let name = match is_told {
-            true => dice.pick(&["send", "write"]),
-            false => dice.pick(&["send", "write", "write", "read", "read", "fadd", "cas"]),
+            true => dice.pick(&["send", "tagged", "write"]),
+            false => dice.pick(&[
+                "send", "tagged", "tagged", "write", "write", "read", "read", "fadd", "cas",
+            ]),
         };
+        if name == "tagged" {
+            return Self { name, vector: 1, immediate: dice.maybe() };
+        }
         if !matches!(name, "write" | "read") {
             return Self { name, ..Self::SEND };
         }
