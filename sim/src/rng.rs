@@ -25,6 +25,8 @@ pub enum Component {
     Spray = 6,
     /// Seeds of the endpoints that hosts have after a crash, by step of the plan of faults.
     Incarnation = 7,
+    /// Which operations are taken back and when, by message.
+    Cancel = 8,
     /// What a sweep draws, by draw; the seeds of its runs.
     Sweep = 64,
     /// Samples drawn to find out how sure a figure is.

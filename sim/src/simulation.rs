@@ -176,6 +176,7 @@ impl<T: Transport> Simulation<T> {
             Event::Timer { host, generation } => hosts[host as usize].timer(world, generation),
             Event::Placed { host, placement } => hosts[host as usize].placed(world, placement),
             Event::Expect { host, message } => hosts[host as usize].expect(world, message),
+            Event::Cancel { host, message } => hosts[host as usize].cancel(world, message),
             Event::FlowStart { flow } => {
                 let from = world.traffic.flows()[flow as usize].spec.src;
                 hosts[from as usize].start_flow(world, flow);

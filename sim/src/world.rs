@@ -8,11 +8,13 @@ use crate::check::Checkers;
 use crate::digest::Kind;
 use crate::event::{Event, EventQueue};
 use crate::fabric::{Fabric, PacketId, Step};
+use crate::host::Cancels;
 use crate::memory::{Exposed, Name};
 use crate::observe::Observer;
 use crate::scenario::Scenario;
 use crate::time::Time;
 use crate::traffic::{MessageId, Traffic};
+use crate::units::Probability;
 use crate::workload::Plan;
 
 /// Everything in a run except the hosts.
@@ -75,6 +77,8 @@ pub struct HostSettings {
     pub outstanding: u32,
     /// An undisturbed round trip.
     pub round_trip: Time,
+    /// Which operations are taken back.
+    pub cancels: Cancels,
     /// When a send of a reliable message counts as done.
     pub level: CompletionLevel,
 }
@@ -83,6 +87,7 @@ impl World {
     /// The start of a run.
     pub fn new(scenario: &Scenario, seed: u64, plan: &Plan) -> Self {
         let traffic = Traffic::new(plan);
+        let cancel = scenario.workload.cancel.map_or(0.0, Probability::share);
         let (hosts, outstanding) = (scenario.topology.hosts, scenario.workload.outstanding);
         let exposed = Exposed::new(plan, hosts, outstanding);
         Self {
@@ -102,6 +107,7 @@ impl World {
                 nic_packets: scenario.host.nic_packets,
                 outstanding: scenario.workload.outstanding,
                 round_trip: scenario.base_rtt(),
+                cancels: Cancels::new(seed, cancel, scenario.base_rtt()),
                 level: scenario.workload.completion.into(),
             },
         }

@@ -221,3 +221,45 @@ fn a_cache_is_moved_by_one_operation_a_request() {
         assert!(report.totals.packets > 600, "{report}");
     }
 }
+
+#[test]
+fn what_is_taken_back_ends_and_the_rest_goes_on() {
+    for transport in ["srd", "rd"] {
+        for more in [
+            "",
+            "faults = { loss = 0.05, duplication = 0.1, reorder = 0.2, reorder_delay = \"60us\" }",
+        ] {
+            let mut scenario =
+                scenario(transport, &format!("{more}\nhost = {{ placement_delay = \"3us\" }}"));
+            scenario.workload.cancel = usrd_sim::units::Probability::new(0.4);
+            let report = run_in(&scenario);
+            assert!(report.flows.iter().all(|flow| flow.failed > 0), "{report}");
+            assert!(report.flows.iter().all(|flow| flow.failed < flow.messages), "{report}");
+        }
+    }
+}
+
+/// Between the first and the second operation of each flow the hosts forget each other.
+#[test]
+fn hosts_that_have_forgotten_each_other_begin_anew() {
+    let text = r#"
+        name = "expiry"
+        end = "1s"
+        integrity = true
+        topology = { kind = "star", hosts = 2 }
+        links = { rate = "100Gbps", latency = "1us", queue = "256KiB" }
+        core = { expire_after = "200us" }
+        faults = { loss = 0.02 }
+        [workload]
+        kind = "pairs"
+        pairs = [
+          { src = 0, dst = 1, messages = 3, size = "9kB", operation = "write", immediate = true },
+          { src = 1, dst = 0, messages = 3, size = "9kB", operation = "tagged", after = [0], start = "3ms" },
+          { src = 0, dst = 1, messages = 3, size = "8B", operation = "fadd", after = [1], start = "3ms" },
+          { src = 1, dst = 0, messages = 3, size = "9kB", operation = "read", start = "9ms" },
+          { src = 0, dst = 1, messages = 3, size = "9kB", start = "12ms" },
+        ]
+    "#;
+    let report = Simulation::new(&Scenario::parse(text, "x").unwrap(), 1).unwrap().run();
+    assert_eq!((report.status, failures(&report)), (Status::Ok, 0), "{report}");
+}

@@ -74,6 +74,12 @@ impl ExactlyOnce {
         self.messages[message as usize] = Progress { completions, ..Progress::default() };
     }
 
+    /// How much of a message was placed, and whether it was delivered.
+    pub(super) fn progress(&self, message: MessageId) -> (u64, bool) {
+        let progress = self.messages[message as usize];
+        (progress.placed_bytes, progress.deliveries > 0)
+    }
+
     /// Whether every byte of a message is placed, once.
     pub(super) fn is_whole(&self, spec: &FlowSpec, message: MessageId) -> bool {
         let whole = position(message, spec.size).wrapping_sub(position(message, 0));

@@ -14,6 +14,7 @@ mod matching;
 mod memory;
 mod operations;
 mod order;
+mod outcome;
 mod overwrite;
 mod revocation;
 mod spurious;
@@ -33,6 +34,7 @@ use self::matching::Matching;
 use self::memory::Memory;
 pub use self::operations::Landing;
 use self::order::Order;
+use self::outcome::{Claim, Outcomes};
 use self::overwrite::Overwrite;
 use self::revocation::Revocation;
 use crate::host::{Host, Transport};
@@ -64,6 +66,8 @@ pub enum Checker {
     Atomics,
     /// Tagged messages are given the receives that they should be.
     Matching,
+    /// What the end of a failed operation says of it is true.
+    Outcome,
     /// Every packet is delivered, dropped or under way, every trimmed one as well.
     Conservation,
     /// A host has no more under way than its windows allow.
@@ -91,6 +95,7 @@ impl fmt::Display for Checker {
             Self::Revocation => "revocation",
             Self::Atomics => "atomics",
             Self::Matching => "matching",
+            Self::Outcome => "outcome",
             Self::Conservation => "conservation",
             Self::Window => "window",
             Self::Memory => "memory",
@@ -150,6 +155,9 @@ pub struct Checkers {
     revocation: Revocation,
     atomics: Atomics,
     matching: Matching,
+    outcomes: Outcomes,
+    /// Whether any operation was taken back.
+    saw_cancels: bool,
     carries_bytes: bool,
     log: Log,
 }
@@ -168,6 +176,8 @@ impl Checkers {
             revocation: Revocation::default(),
             atomics: Atomics::default(),
             matching: Matching::default(),
+            outcomes: Outcomes::default(),
+            saw_cancels: false,
             carries_bytes: scenario.integrity,
             log: Log::default(),
         }
@@ -204,6 +214,7 @@ impl Checkers {
     ) {
         let verdict = self.exactly_once.completed(message);
         self.log.verdict(Checker::ExactlyOnce, now, verdict);
+        self.ended(now, message, result.err().and_then(Claim::of_send));
         let result = if excused { Ok(()) } else { result };
         self.log.verdict(Checker::Liveness, now, liveness::check_send(message, result));
     }
@@ -269,6 +280,7 @@ impl Checkers {
         let spec = traffic.spec_of(piece.message);
         self.log.verdict(Checker::Integrity, now, integrity::check_piece(spec, piece));
         self.log.verdict(Checker::ExactlyOnce, now, self.exactly_once.placed(spec, piece));
+        self.log.verdict(Checker::Outcome, now, self.outcomes.placed(piece.message));
     }
 
     /// A receive was completed: (from, at, message in the buffer, length), the buffer's bytes.
@@ -293,9 +305,10 @@ impl Checkers {
         };
         let flow = traffic.flow_of(message);
         let spec = traffic.spec_of(message);
+        self.log.verdict(Checker::Outcome, now, self.outcomes.done(message));
         let verdict = self.exactly_once.delivered(spec, message);
         self.log.verdict(Checker::ExactlyOnce, now, verdict);
-        let gaps = self.crashes.have_touched(spec.src, spec.dst);
+        let gaps = self.saw_cancels || self.crashes.have_touched(spec.src, spec.dst);
         self.log.verdict(Checker::Order, now, self.order.delivered(spec, flow, message, gaps));
         let verdict = integrity::check_message(spec, message, (from, at, len));
         self.log.verdict(Checker::Integrity, now, verdict);

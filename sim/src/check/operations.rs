@@ -2,7 +2,7 @@
 
 use usrd_proto::{AtomicOp, CompletionLevel, Refusal, TransferFailure};
 
-use super::{Checker, Checkers, Piece, integrity, liveness};
+use super::{Checker, Checkers, Claim, Piece, integrity, liveness};
 use crate::memory::{Areas, Scatter, Spot};
 use crate::tags::Pattern;
 use crate::time::Time;
@@ -95,6 +95,7 @@ impl Checkers {
                     false => Err(format!("message {message} was performed at {offset} of {host}")),
                 };
                 self.log.verdict(Checker::Atomics, now, verdict);
+                self.log.verdict(Checker::Outcome, now, self.outcomes.done(message));
                 is_right.then_some(message)
             }
             Err(what) => {
@@ -144,6 +145,7 @@ impl Checkers {
         bytes: Option<&[u8]>,
     ) {
         let spec = traffic.spec_of(message);
+        self.log.verdict(Checker::Outcome, now, self.outcomes.done(message));
         let verdict = self.exactly_once.delivered(spec, message);
         self.log.verdict(Checker::ExactlyOnce, now, verdict);
         if let (true, Some(bytes)) = (self.carries_bytes, bytes) {
@@ -161,6 +163,7 @@ impl Checkers {
         (from, at, len): (u32, u32, u64),
     ) {
         let spec = traffic.spec_of(message);
+        self.log.verdict(Checker::Outcome, now, self.outcomes.done(message));
         let is_whole = self.exactly_once.is_whole(spec, message);
         let verdict = self.immediates.told(spec, message, (from, at, len), is_whole);
         self.log.verdict(Checker::Immediate, now, verdict);
@@ -204,6 +207,20 @@ impl Checkers {
         self.log.verdict(Checker::Matching, now, verdict);
     }
 
+    /// An operation was taken back.
+    pub fn cancelled(&mut self) {
+        self.saw_cancels = true;
+    }
+
+    /// An operation is over, and its end claims something.
+    pub(super) fn ended(&mut self, now: Time, message: MessageId, claim: Option<Claim>) {
+        if let Some(claim) = claim {
+            let (placed_bytes, is_done) = self.exactly_once.progress(message);
+            let verdict = self.outcomes.ended(message, claim, placed_bytes, is_done);
+            self.log.verdict(Checker::Outcome, now, verdict);
+        }
+    }
+
     /// An operation is over: how it ended, and what *complete* was to mean; `excused` if there is reason
     /// enough for it to fail.
     pub fn transferred(
@@ -215,6 +232,7 @@ impl Checkers {
         excused: bool,
     ) {
         self.revocation.over(message);
+        self.ended(now, message, result.err().and_then(Claim::of_transfer));
         let verdict = self.exactly_once.completed(message);
         self.log.verdict(Checker::ExactlyOnce, now, verdict);
         let spec = traffic.spec_of(message);

@@ -55,6 +55,13 @@ pub enum Event {
         /// The message.
         message: u32,
     },
+    /// A host takes a message back.
+    Cancel {
+        /// The host.
+        host: u32,
+        /// The message.
+        message: u32,
+    },
     /// A flow begins.
     FlowStart {
         /// The flow.

@@ -58,6 +58,7 @@ impl<T: Transport> Host<T> {
             if let Err(error) = handed {
                 return world.checkers.report(Checker::Host, world.now, error);
             }
+            self.plan_cancel(world, message);
         }
     }
 }

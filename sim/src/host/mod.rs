@@ -12,6 +12,7 @@
 //! | `messages` | sends and receives |
 //! | `tags` | tagged messages and their receives |
 //! | `transfers` | one-sided operations: asked for, completed, told |
+//! | `cancel` | operations are taken back |
 //! | `regions` | memory is registered and taken back |
 //! | `arrival` | packets come in |
 //! | `placing` | payload comes to where it belongs |
@@ -20,6 +21,7 @@
 //! | `transport`, `stack` | what it drives |
 
 mod arrival;
+mod cancel;
 mod clock;
 mod crash;
 mod flows;
@@ -38,6 +40,7 @@ use std::collections::BTreeMap;
 
 use usrd_proto::{EndpointStats, Event as CoreEvent, PeerId, Service};
 
+pub use self::cancel::Cancels;
 use self::clock::Clock;
 use self::memory::{Bounces, Receives};
 use self::peers::Peers;

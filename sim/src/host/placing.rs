@@ -9,6 +9,7 @@ use crate::event::Event;
 use crate::fabric::PacketId;
 use crate::memory::{self, Name};
 use crate::time::Time;
+use crate::traffic::MessageId;
 use crate::world::{Pending, Work, World};
 
 impl<T: Transport> Host<T> {
@@ -131,10 +132,12 @@ impl<T: Transport> Host<T> {
         };
         let message = match Name::of(payload.buffer) {
             Name::Message(message) => {
+                // What was taken back has left its buffer to others.
+                let is_held = |it: &MessageId| *it == message || !world.traffic.is_excused(*it);
                 let piece = Piece {
                     message,
                     host: self.id,
-                    held: buffer.message,
+                    held: buffer.message.filter(is_held),
                     source_offset: payload.offset,
                     source_len: payload.len,
                     offset: placement.offset,

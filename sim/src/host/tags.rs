@@ -117,7 +117,18 @@ impl<T: Transport> Host<T> {
             _ => world.checkers.unposted_tagged(self.id, number),
         }
         self.take_back_other(tag, number);
+        if result == Err(RecvFailure::Withdrawn) && self.is_withdrawn(world, tag) {
+            self.receives.close(number);
+            return;
+        }
         self.received(world, token, peer, len, result);
+    }
+
+    /// Whether the message with this tag was taken back.
+    fn is_withdrawn(&self, world: &World, tag: u64) -> bool {
+        let flow = world.traffic.flows().get((tag >> 32) as usize);
+        let flow = flow.filter(|flow| (tag as u32) < flow.spec.messages);
+        flow.is_some_and(|flow| world.traffic.is_excused(flow.first_message + tag as u32))
     }
 
     /// A message that has come with another receive than its own, which was for it alone, leaves that one

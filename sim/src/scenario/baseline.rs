@@ -73,7 +73,7 @@ impl Scenario {
     }
 
     /// Keys that only the core knows, and whether they are used.
-    fn keys_of_the_core(&self) -> [(&'static str, bool); 19] {
+    fn keys_of_the_core(&self) -> [(&'static str, bool); 21] {
         let core = &self.core;
         [
             ("core.spray", core.spray.is_some()),
@@ -95,6 +95,8 @@ impl Scenario {
             ("links.trimming", self.links.trimming),
             ("workload.completion", self.workload.completion != CompletionKey::default()),
             ("workload.pairs", self.workload.names_services()),
+            ("core.expire_after", core.expire_after.is_some()),
+            ("workload.cancel", self.workload.cancel.is_some()),
             ("workload.operation", !self.workload.operation().kind.is_message()),
         ]
     }

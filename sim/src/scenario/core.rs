@@ -50,6 +50,8 @@ pub struct CoreOptions {
     pub min_probe: Option<Time>,
     /// How long the first probe of a bad path waits.
     pub first_probe: Option<Time>,
+    /// After how long without anything under way two hosts forget each other; by default never.
+    pub expire_after: Option<Time>,
 }
 
 impl Default for CoreOptions {
@@ -73,6 +75,7 @@ impl Default for CoreOptions {
             min_rto: None,
             min_probe: None,
             first_probe: None,
+            expire_after: None,
         }
     }
 }
@@ -253,6 +256,10 @@ impl Scenario {
         set(&mut config.loss.min_rto, core.min_rto.map(duration));
         set(&mut config.loss.min_probe, core.min_probe.map(duration));
         set(&mut config.path.first_probe, core.first_probe.map(duration));
+        if let Some(expire_after) = core.expire_after.map(duration) {
+            config.expire_after = expire_after;
+            config.idle_after = config.idle_after.min(expire_after);
+        }
         config.open_credit_packets = config.recv_window_packets;
         config.loss.initial_rtt = duration(self.base_rtt()).max(config.loss.initial_rtt);
         self.set_controller(&mut config);

@@ -160,11 +160,12 @@ impl<J: Judge> Shrink<J> {
             self.halve(flow, |flow| (flow.messages > 1).then(|| flow.messages /= 2));
             self.halve(flow, |flow| (flow.messages > 1).then(|| flow.messages -= 1));
             self.halve(flow, |flow| (flow.size > 1).then(|| flow.size /= 2));
-            let vector = |flow: &mut FlowSpec| {
+            let vector = |flow: &mut FlowSpec, less: fn(u32) -> u32| {
                 let vector = &mut flow.operation.vector;
-                (*vector > 1).then(|| *vector /= 2)
+                (*vector > 1).then(|| *vector = less(*vector))
             };
-            self.halve(flow, vector);
+            self.halve(flow, |flow| vector(flow, |blocks| blocks / 2));
+            self.halve(flow, |flow| vector(flow, |blocks| blocks - 1));
             let immediate = |flow: &mut FlowSpec| {
                 flow.operation.immediate.then(|| flow.operation.immediate = false)
             };
@@ -327,7 +328,7 @@ fn renumbered(table: &Table, plan: &Plan) -> Table {
 }
 
 /// Keys of the workload that mean something to every kind.
-const COMMON_KEYS: [&str; 3] = ["completion", "outstanding", "posted_receives"];
+const COMMON_KEYS: [&str; 4] = ["cancel", "completion", "outstanding", "posted_receives"];
 /// More would take too long to go through.
 const MOST_PACKETS: usize = 2_000;
 /// A list that a person reads; beyond this the odds say more.

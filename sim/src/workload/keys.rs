@@ -31,6 +31,8 @@ pub struct Workload {
     pub vector: Option<u32>,
     /// Whether the destination of an operation is told of it; by default not.
     pub immediate: Option<bool>,
+    /// How many of all messages and operations are taken back while they are under way.
+    pub cancel: Option<Probability>,
     /// Flows one by one: all there are (`pairs`), or besides the pattern's.
     pub pairs: Option<Vec<Pair>>,
     /// Messages of each flow (of each step, for an all-reduce).

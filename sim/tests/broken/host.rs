@@ -2,10 +2,10 @@
 
 use usrd_proto::wire::{DATA_HEADER_BYTES, Data, Op, Packet};
 use usrd_proto::{
-    AddPeerError, Atomic, AtomicOp, BounceCopy, BufferId, Destination, Disposition, DropReason,
-    Endpoint, EndpointStats, Event, Handled, HeaderBuffer, Inbound, InboundId, Instant, PathStats,
-    PeerId, PeerStats, Placement, RecvError, RecvRequest, RegionAddress, SendError, SendRequest,
-    Transmit,
+    AddPeerError, Atomic, AtomicOp, BounceCopy, BufferId, Cancelled, Destination, Disposition,
+    DropReason, Endpoint, EndpointStats, Event, Handled, HeaderBuffer, Inbound, InboundId, Instant,
+    PathStats, PeerId, PeerStats, Placement, RecvError, RecvRequest, RegionAddress, SendError,
+    SendFailure, SendRequest, TransferFailure, Transmit,
 };
 use usrd_sim::host::Transport;
 
@@ -43,6 +43,8 @@ pub(crate) enum Defect {
     FindsOtherwise,
     /// Never gives memory back.
     LeaksRegions,
+    /// Says of whatever was taken back that it had not been sent.
+    DeniesSending,
     /// Takes every second tagged message before the first.
     SwapsTags,
     /// Says that every tenth tagged message came with another immediate.
@@ -122,6 +124,24 @@ impl Broken {
             | (Defect::LeaksRegions, Event::RegionReleased { .. })
             | (Defect::TellsEarly, Event::Notified { .. }) => return None,
             (Defect::TellsTwice, Event::Notified { .. }) if self.nth(5) => self.held = Some(event),
+            (
+                Defect::DeniesSending,
+                Event::SendCompleted { token, peer, result: Err(SendFailure::Cancelled(_)) },
+            ) => {
+                let result = Err(SendFailure::Cancelled(Cancelled::NotSent));
+                return Some(Event::SendCompleted { token, peer, result });
+            }
+            (
+                Defect::DeniesSending,
+                Event::TransferCompleted {
+                    token,
+                    peer,
+                    result: Err(TransferFailure::Cancelled(_)),
+                },
+            ) => {
+                let result = Err(TransferFailure::Cancelled(Cancelled::NotSent));
+                return Some(Event::TransferCompleted { token, peer, result });
+            }
             (
                 Defect::TellsAnotherImmediate,
                 Event::TaggedCompleted { token, peer, tag, immediate, offset, len, result },

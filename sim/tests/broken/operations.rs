@@ -1,6 +1,7 @@
 //! Hosts that do wrong by the memory of others.
 
 use usrd_sim::check::Checker;
+use usrd_sim::units::Probability;
 use usrd_sim::{Report, Scenario, Status};
 
 use super::host::Defect;
@@ -8,6 +9,10 @@ use super::{is_caught, run_in};
 
 /// Flows to host 1, of which some packets come twice, and late.
 fn run(flow: &str, more: &str, defect: Defect) -> Report {
+    run_in(&scenario(flow, more), defect)
+}
+
+fn scenario(flow: &str, more: &str) -> Scenario {
     let text = format!(
         r#"
         name = "broken"
@@ -26,7 +31,7 @@ fn run(flow: &str, more: &str, defect: Defect) -> Report {
         pairs = [{{ src = 0, dst = 1, {flow} }}]
         "#
     );
-    run_in(&Scenario::parse(&text, "broken").unwrap(), defect)
+    Scenario::parse(&text, "broken").unwrap()
 }
 
 const WRITES: &str = "operation = \"write\", messages = 200, size = \"20kB\", immediate = true";
@@ -95,6 +100,22 @@ fn tagged_messages_out_of_order_are_caught() {
 #[test]
 fn another_immediate_than_was_sent_is_caught() {
     assert_caught(TAGS, "", Defect::TellsAnotherImmediate, Checker::Matching);
+}
+
+#[test]
+fn false_words_about_what_was_taken_back_are_caught() {
+    for flow in [WRITES, READS, TAGS, "messages = 200, size = \"20kB\""] {
+        let run = |defect| {
+            let mut scenario = scenario(flow, "");
+            scenario.workload.cancel = Probability::new(0.5);
+            run_in(&scenario, defect)
+        };
+        let report = run(Defect::None);
+        assert_eq!(report.status, Status::Ok, "{report}");
+        assert!(report.flows[0].failed > 10, "{report}");
+        let report = run(Defect::DeniesSending);
+        assert!(is_caught(&report, Checker::Outcome), "{flow}: {report}");
+    }
 }
 
 #[test]

@@ -62,6 +62,9 @@ fn core(text: &mut String, dice: &mut Dice, mtu: u64) {
         let _ = writeln!(text, "bounce = \"{}KiB\"", dice.between(64, 4_096));
     }
     if dice.seldom() {
+        let _ = writeln!(text, "expire_after = \"{}us\"", dice.between(50, 50_000));
+    }
+    if dice.seldom() {
         let _ = writeln!(text, "ack_delay = \"{}us\"", dice.between(1, 100));
     }
 }
@@ -98,6 +101,8 @@ mod tests {
             "operation = \"write\"",
             "operation = \"read\"",
             "operation = \"tagged\"",
+            "cancel = ",
+            "expire_after = ",
             "operation = \"fadd\"",
             "operation = \"cas\"",
             "immediate = true",
