@@ -29,6 +29,7 @@ impl Shared {
         if self.withdraws(message, &side, result.is_ok()) {
             return;
         }
+        let is_with_its_context = result.is_err();
         let result = match message.stopped {
             Some(Stop::Refused(refusal)) => Err(TransferFailure::Refused(refusal)),
             _ => message.ending(result).map_err(TransferFailure::from),
@@ -49,7 +50,8 @@ impl Shared {
             }
             Side::Response { announced, .. } => {
                 self.served -= 1;
-                if let Some(key) = announced {
+                // What it answers ends with the context as well: before it, or next.
+                if let (Some(key), false) = (announced, is_with_its_context) {
                     self.pulled_over(key, result);
                 }
             }

@@ -59,6 +59,30 @@ fn a_message_that_is_being_pulled_is_taken_back() {
     assert_well(&mut pair);
 }
 
+/// It is being pulled and is taken back when the peer is lost: both it and the answer end, in whatever order.
+#[test]
+fn the_peer_of_a_message_that_is_taken_back_is_lost() {
+    for answer_is_first in [false, true] {
+        let mut pair = Pair::plain();
+        pair.acquaint();
+        if answer_is_first {
+            // Leaves a place before that of the announcement free, which the answer takes.
+            pair.send_tagged(A, 2, b"in its place");
+        }
+        let token = pair.send_tagged(A, 1, &pattern(1, 8 << 20));
+        pair.run_for(Duration::from_millis(1));
+        pair.post_tagged(B, TagFilter::exact(1), 8 << 20);
+        pair.run_until(LIMIT, |pair| pair.b.endpoint.stats().data_packets_received > 20);
+        pair.endings(A);
+        pair.link.filter = Some(std::boxed::Box::new(|_, _| false));
+        assert!(pair.cancel_send(A, token));
+        let mut endings = Vec::new();
+        pair.run_out_strictly(A, &mut endings);
+        assert!(matches!(endings[..], [(it, Err(_))] if it == token), "{endings:?}");
+        pair.a.endpoint.assert_at_rest();
+    }
+}
+
 /// A short one is lost, and not sent again: those behind it are matched without it.
 #[test]
 fn its_place_is_passed_over() {
