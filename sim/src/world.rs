@@ -1,7 +1,7 @@
 //! What all hosts share: time, the network, the traffic, and those who watch.
 
 use slab::Slab;
-use usrd_proto::wire::{self, DATA_HEADER_BYTES, DataFlags};
+use usrd_proto::wire::{DATA_HEADER_BYTES, DataFlags};
 use usrd_proto::{Atomic, BufferRange, CompletionLevel, Placement};
 
 use crate::check::Checkers;
@@ -40,8 +40,6 @@ pub struct World {
     pub options: HostSettings,
     /// Packets that reached a host which was down.
     pub missed: u64,
-    /// Packets that ask whether a path, or a peer, is there: numbered like data, and as small as answers.
-    pub questions: u64,
     /// Flows that a step has made ready.
     ready: Vec<u32>,
 }
@@ -101,7 +99,6 @@ impl World {
             placements: Slab::new(),
             ready: Vec::new(),
             missed: 0,
-            questions: 0,
             options: HostSettings {
                 placement_delay: scenario.host.placement_delay,
                 nic_packets: scenario.host.nic_packets,
@@ -179,10 +176,7 @@ impl World {
 
     fn count_transmission(&mut self, packet: PacketId) {
         let packet = self.fabric.packets.packet(packet);
-        let Some(range) = packet.payload() else {
-            self.questions += u64::from(is_question(packet.head()));
-            return;
-        };
+        let Some(range) = packet.payload() else { return };
         let Some(message) = self.message_in(packet.source(), range) else { return };
         if let Name::Region(registration) = Name::of(range.buffer) {
             self.checkers.touched(self.now, registration);
@@ -192,16 +186,6 @@ impl World {
         flow.retransmissions += u64::from(is_retransmission(packet.head()));
     }
 }
-
-/// Whether a packet asks if somebody is there.
-fn is_question(head: &[u8]) -> bool {
-    let decoded = || wire::Packet::decode(head, head.len());
-    head.len() < LEAST_ACK_BYTES
-        && matches!(decoded(), Ok(wire::Packet::Probe(_) | wire::Packet::Part(_)))
-}
-
-/// Most packets without payload are ACKs, and as long as this: they need not be looked at.
-const LEAST_ACK_BYTES: usize = 48;
 
 /// Whether a data packet's header says that it has been sent before.
 fn is_retransmission(head: &[u8]) -> bool {

@@ -65,7 +65,9 @@ impl Endpoint {
                 Parting::Asked => say_part(peer, probe, header),
                 Parting::Together | Parting::Greeting => probe.encode(header),
             };
-            return Some(control(peer, path, len));
+            // It has its number among the path's data, and is to stay in order with it: where what is
+            // small and urgent goes first, this must not. Rule P8.
+            return Some(Transmit { ecn_capable: true, ..control(peer, path, len) });
         }
         if let Some(nack) = peer.receiver.next_nack() {
             let path = peer.sender.control_path();

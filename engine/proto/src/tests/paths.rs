@@ -77,6 +77,26 @@ fn a_dead_path_is_found_left_and_taken_back() {
     assert!(sent(&pair) - before > 10, "it carries data again");
 }
 
+/// Rule P8: a question goes as data does, and can be marked.
+#[test]
+fn a_question_stays_in_line_with_the_data() {
+    let mut pair = Pair::plain();
+    transfer(&mut pair, 5);
+    pair.link.mark_ce = true;
+    pair.link.filter = Some(std::boxed::Box::new(
+        |_, packet| !matches!(packet, Packet::Data(data) if data.transmission.path == 5),
+    ));
+    pair.trace = Some(Vec::new());
+    transfer(&mut pair, 1);
+    pair.run_for(Duration::from_millis(5));
+    let trace = pair.trace.take().unwrap();
+    let marked = trace.iter().any(|(_, _, packet)| match packet {
+        Packet::Ack(ack) => ack.paths().any(|it| it.highest.path == 5 && it.ce_packets > 0),
+        _ => false,
+    });
+    assert!(marked, "no data came along path 5, so it was a question that was marked");
+}
+
 /// A single slow answer is not held against a path that lives.
 #[test]
 fn a_suspect_that_answers_is_good_again() {
