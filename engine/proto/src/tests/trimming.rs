@@ -119,6 +119,24 @@ fn a_trimmed_write_leaves_no_backlog() {
     pair.settle_down();
 }
 
+/// Rule C7: a WRITE goes beyond the credit, which is for SENDs; what is trimmed of it is congestion, which
+/// nobody else sees to.
+#[test]
+fn trimmed_writes_shrink_the_window() {
+    let mut little = config(2);
+    little.bounce_bytes = 1 << 14;
+    let mut pair = Pair::new(config(1), little, trim_once(&[60, 61, 62, 63, 64, 65, 66, 67]));
+    pair.acquaint();
+    let memory = pair.register(B, std::vec![0; 1 << 20], Access::ALL);
+    let cwnd = |pair: &Pair| pair.a.endpoint.peer_stats(pair.a.peer.unwrap()).unwrap().cwnd_bytes;
+    let before = cwnd(&pair);
+    pair.write(A, &pattern(1, 1 << 20), memory.start, None);
+    pair.run_until(LIMIT, |pair| pair.a.endpoint.stats().nacks_received == 8);
+    assert!(cwnd(&pair) < before, "{} of {before}", cwnd(&pair));
+    pair.run_until_quiet(LIMIT);
+    assert_eq!(pair.contents(B, memory), pattern(1, 1 << 20));
+}
+
 /// Rule C5: a message that was taken back is no backlog any more, even if only a header of it has come.
 #[test]
 fn a_message_that_was_taken_back_leaves_no_backlog() {

@@ -65,8 +65,9 @@ impl Sender {
                 let path = self.paths.open(packet.path, &shared.config);
                 path.add_penalty(&shared.config.path, penalty);
                 self.take_out_of_flight(psn, SentState::Lost, shared);
-                // Rule C7: where the receiver has taken credit back, it sees to the congestion.
-                if self.credit >= self.window.next_psn() {
+                // Rule C7: where the receiver has taken credit back, it sees to the congestion; but
+                // only of what goes by credit.
+                if self.credit >= self.window.next_psn() || self.needs_no_credit(psn, shared) {
                     self.pace.on_nack(now, wire_bytes(packet.len), &shared.config);
                 }
             }

@@ -125,7 +125,7 @@ impl Sender {
     }
 
     /// Credit is for messages that need a receive.
-    fn needs_no_credit(&self, psn: Psn, shared: &Shared) -> bool {
+    pub(super) fn needs_no_credit(&self, psn: Psn, shared: &Shared) -> bool {
         let packet = self.window.get(psn);
         packet.is_some_and(|it| shared.messages[it.message as usize].op != crate::wire::Op::Send)
     }
