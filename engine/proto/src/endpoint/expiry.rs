@@ -25,7 +25,7 @@ use crate::wire::{Part, Reset};
 impl Endpoint {
     /// The peer proposes to part.
     #[cold]
-    pub(super) fn on_part(&mut self, now: Instant, part: &Part, ce: bool) -> Outcome {
+    pub(super) fn on_part(&mut self, now: Instant, part: &Part) -> Outcome {
         let address = part.probe.address;
         let Some((index, peer)) = find(&mut self.peers, address) else {
             return self.turn_away(now, address, part.probe.transmission);
@@ -35,7 +35,7 @@ impl Endpoint {
         }
         let has_all = peer.receiver.next_expected().wire() == part.next_psn;
         if !has_all || !peer.may_part() {
-            peer.receiver.on_probe(now, &part.probe, ce);
+            peer.receiver.on_probe(now, &part.probe);
             self.heard(now, index);
             return Ok(Disposition::Consumed);
         }

@@ -72,9 +72,9 @@ impl Endpoint {
             Kind::Nack => self.on_nack(now, &Nack::decode(head)?),
             Kind::Open => self.on_open(now, inbound, &OpenPacket::decode(head)?, accepted),
             Kind::Reset => self.on_reset(now, inbound, &Reset::decode(head)?),
-            Kind::Probe => self.on_probe(now, inbound, &Probe::decode(head)?),
+            Kind::Probe => self.on_probe(now, &Probe::decode(head)?),
             Kind::Close => self.on_close(now, &Close::decode(head)?),
-            Kind::Part => self.on_part(now, &Part::decode(head)?, inbound.ce),
+            Kind::Part => self.on_part(now, &Part::decode(head)?),
         }
     }
 
@@ -316,7 +316,7 @@ impl Endpoint {
         Ok(Disposition::Consumed)
     }
 
-    fn on_probe(&mut self, now: Instant, inbound: &Inbound<'_>, probe: &Probe) -> Outcome {
+    fn on_probe(&mut self, now: Instant, probe: &Probe) -> Outcome {
         let Some((index, peer)) = find(&mut self.peers, probe.address) else {
             return self.turn_away(now, probe.address, probe.transmission);
         };
@@ -328,7 +328,7 @@ impl Endpoint {
             // It may be this side's answers that do not get through. Rule P7.
             peer.sender.answer_along(probe.transmission.path);
         }
-        peer.receiver.on_probe(now, probe, inbound.ce);
+        peer.receiver.on_probe(now, probe);
         self.heard(now, index);
         Ok(Disposition::Consumed)
     }

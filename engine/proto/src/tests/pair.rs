@@ -96,7 +96,7 @@ pub(super) struct Flight {
     order: u64,
     pub to: Side,
     pub bytes: Vec<u8>,
-    ce: bool,
+    pub ce: bool,
 }
 
 /// One end, with the memory that a driver would have.

@@ -179,9 +179,10 @@ impl Receiver {
         self.nacks.get_mut()?.pop_front()
     }
 
-    /// A path is asked whether it lives: the ACK is the answer.
-    pub(crate) fn on_probe(&mut self, now: Instant, probe: &Probe, ce: bool) {
-        self.paths.on_arrival(probe.transmission, ce);
+    /// A path is asked whether it lives: the ACK is the answer. Whether it was marked is not said: that
+    /// is for the controller, which is to hear of data, and of nothing that it has not let go.
+    pub(crate) fn on_probe(&mut self, now: Instant, probe: &Probe) {
+        self.paths.on_arrival(probe.transmission, false);
         self.acknowledger.on_arrival(now, probe.transmission, probe.timestamp);
         self.acknowledger.at_once(now);
     }
