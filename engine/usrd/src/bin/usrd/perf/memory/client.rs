@@ -62,9 +62,10 @@ impl Client {
         self.session.say(&Control::End { messages: round })?;
         self.session.end.engine().deregister(local, 0).map_err(Failure::run)?;
         self.wait_for_done()?;
-        let blocks = |op: OpArg| Layout::new(trial.size, op.is_vectored().then_some(bench.block));
+        let packet_bytes = self.max_packet_bytes()?;
+        let layout = |op: OpArg| Layout::new(trial.size, op.is_vectored().then_some(bench.block));
         let rows = ops.iter().zip(&all);
-        Ok(rows.map(|(&op, rounds)| rounds.row(op, blocks(op), trial.size, &all[0])).collect())
+        Ok(rows.map(|(&op, rounds)| rounds.row(op, layout(op), packet_bytes, &all[0])).collect())
     }
 
     fn begin_memory(&mut self, trial: &Trial) -> Result<Bench, Failure> {

@@ -1,4 +1,8 @@
-//! Which block goes where: in an order that looks random on both sides, and that both sides know.
+//! Which block goes where: in a random order on both sides, and that both sides know.
+
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use rand::seq::SliceRandom;
 
 /// `count` blocks of `bytes` bytes.
 #[derive(Clone, Copy, Debug)]
@@ -17,13 +21,10 @@ impl Layout {
         Self { count: (size / bytes) as u64, bytes: bytes as u64 }
     }
 
-    /// Offsets at the client and at the server, block by block, in the order of the list.
+    /// Offsets at the client and at the server, block by block, in the order of the list: all
+    /// shuffled, the same way each time.
     pub(super) fn places(self) -> impl Iterator<Item = (u64, u64)> {
-        let strides = [self.stride(0.382), self.stride(0.618)];
-        (0..self.count).map(move |number| {
-            let place = |stride: u64| number * stride % self.count * self.bytes;
-            (place(strides[0]), place(strides[1]))
-        })
+        self.shuffled(1).zip(self.shuffled(2))
     }
 
     /// Whether the memory of one side holds what belongs there if the other one holds `contents`.
@@ -35,15 +36,11 @@ impl Layout {
         })
     }
 
-    /// A step that visits every block once, about this part of the whole.
-    fn stride(self, part: f64) -> u64 {
-        let start = ((self.count as f64 * part) as u64).max(1);
-        (start..).find(|&stride| gcd(stride, self.count) == 1).unwrap_or(1)
+    fn shuffled(self, seed: u64) -> impl Iterator<Item = u64> {
+        let mut offsets: Vec<u64> = (0..self.count).map(|number| number * self.bytes).collect();
+        offsets.shuffle(&mut SmallRng::seed_from_u64(seed));
+        offsets.into_iter()
     }
-}
-
-const fn gcd(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 #[cfg(test)]

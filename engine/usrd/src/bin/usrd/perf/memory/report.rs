@@ -26,6 +26,8 @@ pub(super) struct Row {
     /// What is moved in one round, in bytes; of an atomic, eight.
     pub(super) size_bytes: usize,
     blocks: u64,
+    /// The most payload that a packet carried: no packet crosses the end of a block.
+    packet_bytes: usize,
     pub(super) rounds: usize,
     p50_us: f64,
     p99_us: f64,
@@ -58,10 +60,16 @@ impl Rounds {
         self.wrong += u64::from(!fine);
     }
 
-    pub(super) fn row(&self, op: OpArg, layout: Layout, size: usize, first: &Self) -> Row {
+    pub(super) fn row(
+        &self,
+        op: OpArg,
+        layout: Layout,
+        max_packet_bytes: usize,
+        first: &Self,
+    ) -> Row {
         let (size_bytes, blocks) = match op {
             OpArg::Fadd => (size_of::<u64>(), 1),
-            _ => (size, layout.count),
+            _ => ((layout.count * layout.bytes) as usize, layout.count),
         };
         let ratios = first.took.iter().zip(&self.took);
         let ratios = ratios.map(|(first, this)| first.as_secs_f64() / this.as_secs_f64());
@@ -71,6 +79,7 @@ impl Rounds {
             op: op.name(),
             size_bytes,
             blocks,
+            packet_bytes: max_packet_bytes.min(size_bytes / blocks as usize),
             rounds: self.took.len(),
             p50_us: p50 * 1e6,
             p99_us: quantile(self.took.iter().map(Duration::as_secs_f64), 0.99) * 1e6,
@@ -103,10 +112,11 @@ impl Report {
         println!("usrd perf: {}", self.what);
         println!();
         println!(
-            "{:>7} {:>9} {:>7} {:>7} | {:>10} {:>10} | {:>7} {:>9} | {:>9} {:>9} | verified",
+            "{:>7} {:>9} {:>7} {:>7} {:>7} | {:>10} {:>10} | {:>7} {:>9} | {:>9} {:>9} | verified",
             "op",
             "size",
             "blocks",
+            "packet",
             "rounds",
             "p50 us",
             "p99 us",
@@ -120,10 +130,11 @@ impl Report {
     pub(super) fn row(&mut self, row: Row) {
         if !self.json {
             println!(
-                "{:>7} {:>9} {:>7} {:>7} | {:>10.1} {:>10.1} | {:>7.2} {:>9.3} | {:>9.1} {:>9.1} | {}",
+                "{:>7} {:>9} {:>7} {:>7} {:>7} | {:>10.1} {:>10.1} | {:>7.2} {:>9.3} | {:>9.1} {:>9.1} | {}",
                 row.op,
                 show_size(row.size_bytes),
                 row.blocks,
+                row.packet_bytes,
                 row.rounds,
                 row.p50_us,
                 row.p99_us,
@@ -143,6 +154,9 @@ impl Report {
             println!("{}", serde_json::to_string_pretty(&self).map_err(Failure::run)?);
         } else {
             println!();
+            println!(
+                "packet: the most payload of one packet, which is of one block; set it with --mtu"
+            );
             println!("to first: goodput to that of the first operation, median over the rounds");
         }
         verdict(&self.rows)
@@ -178,8 +192,9 @@ mod tests {
             rounds
         };
         let (first, other) = (rounds(&[100, 200, 900]), rounds(&[200, 400, 300]));
-        let row = other.row(OpArg::Vread, Layout::new(1000, Some(10)), 1000, &first);
-        assert_eq!((row.blocks, row.rounds, row.wrong), (100, 3, 0));
+        let row = other.row(OpArg::Vread, Layout::new(1000, Some(10)), 50, &first);
+        assert_eq!((row.blocks, row.packet_bytes, row.rounds, row.wrong), (100, 10, 3, 0));
+        assert_eq!(first.row(OpArg::Read, Layout::new(1000, None), 50, &first).packet_bytes, 50);
         assert!((row.ratio - 0.5).abs() < 1e-9, "of 0.5, 0.5 and 3");
         assert!((row.p50_us - 300.0).abs() < 1e-6 && (row.submit_us - 3.0).abs() < 1e-6);
     }
