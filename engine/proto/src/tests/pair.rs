@@ -1,7 +1,9 @@
 //! The bench that the tests stand on: a pair of endpoints, and a link that does what it is told.
 
-use std::boxed::Box;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+mod link;
+mod node;
+
+use std::collections::BinaryHeap;
 use std::vec;
 use std::vec::Vec;
 
@@ -11,16 +13,15 @@ use core::time::Duration;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
-use crate::boundary::{
-    Atomic, Destination, Disposition, Event, HeaderBuffer, Inbound, Placement, RecvFailure,
-    Transmit,
-};
+use crate::boundary::{Disposition, Event, HeaderBuffer, Inbound, Transmit};
 use crate::config::Config;
-use crate::drop_reason::DropReason;
-use crate::endpoint::{Endpoint, RecvRequest, SendRequest};
-use crate::ids::{BounceId, BufferId, BufferRange, CompletionLevel, PeerId, Service, Token};
+use crate::endpoint::{RecvRequest, SendRequest};
+use crate::ids::{BufferRange, CompletionLevel, Service, Token};
 use crate::time::Instant;
 use crate::wire::{DATA_HEADER_BYTES, MAX_HEADER_BYTES, Packet, decode_list, origin_locator};
+
+pub(super) use link::{Flight, Link};
+pub(super) use node::Node;
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,93 +41,6 @@ impl Side {
     }
 }
 
-type Filter = Box<dyn FnMut(Side, &Packet) -> bool>;
-
-/// What the link does to datagrams. Probabilities are of one datagram.
-pub(super) struct Link {
-    pub delay: Duration,
-    /// Added for path `p`: `p` times this.
-    pub delay_per_path: Duration,
-    pub loss: f64,
-    pub duplication: f64,
-    pub reordering: f64,
-    /// A reordered datagram is held for up to this long.
-    pub held_for: Duration,
-    pub black_holes: BTreeSet<(Side, u8)>,
-    pub mark_ce: bool,
-    /// A side that is away from then until then: what arrives meanwhile waits.
-    pub away: Option<(Side, Instant, Instant)>,
-    /// Cuts the payload off those data packets for which it says `true`.
-    pub trim: Option<Filter>,
-    /// How long packets with payload wait in a queue; what has none overtakes them.
-    pub queue: Duration,
-    /// Decides about single datagrams: `false` drops. Sees the sender and the packet.
-    pub filter: Option<Filter>,
-}
-
-impl Default for Link {
-    fn default() -> Self {
-        Self {
-            delay: Duration::from_micros(5),
-            delay_per_path: Duration::ZERO,
-            loss: 0.0,
-            duplication: 0.0,
-            reordering: 0.0,
-            held_for: Duration::from_micros(50),
-            black_holes: BTreeSet::new(),
-            mark_ce: false,
-            away: None,
-            trim: None,
-            queue: Duration::ZERO,
-            filter: None,
-        }
-    }
-}
-
-impl Link {
-    pub(super) fn hostile() -> Self {
-        Self { loss: 0.10, reordering: 0.20, duplication: 0.05, ..Self::default() }
-    }
-}
-
-/// A datagram on the link.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Flight {
-    at: Instant,
-    order: u64,
-    pub to: Side,
-    pub bytes: Vec<u8>,
-    pub ce: bool,
-}
-
-/// One end, with the memory that a driver would have.
-pub(super) struct Node {
-    pub endpoint: Endpoint,
-    pub peer: Option<PeerId>,
-    pub events: Vec<Event>,
-    pub drops: Vec<DropReason>,
-    pub buffers: HashMap<BufferId, Vec<u8>>,
-    bounces: HashMap<BounceId, Vec<u8>>,
-    next: u32,
-    /// Placements are reported done this much later.
-    pub placing_takes: Duration,
-    placing: BTreeMap<(Instant, u64), crate::boundary::InboundId>,
-    /// Lists are handed in as if they could not be read.
-    pub spoil_lists: bool,
-    /// Atomics wait for [`perform_held`](Self::perform_held).
-    pub hold_atomics: bool,
-    pub held_atomics: Vec<Atomic>,
-}
-
-/// A message that was received.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Received {
-    pub token: u64,
-    pub service: Service,
-    pub bytes: Vec<u8>,
-    pub result: Result<(), RecvFailure>,
-}
-
 pub(super) struct Pair {
     pub now: Instant,
     pub link: Link,
@@ -142,93 +56,6 @@ pub(super) struct Pair {
 /// A configuration for tests: quick to open, full size packets from the first.
 pub(super) fn config(seed: u64) -> Config {
     Config { seed, open_mtu_bytes: 4096, paths: 16, ..Config::default() }
-}
-
-impl Node {
-    pub(super) fn new(config: Config) -> Self {
-        Self {
-            endpoint: Endpoint::new(config).unwrap(),
-            peer: None,
-            events: Vec::new(),
-            drops: Vec::new(),
-            buffers: HashMap::new(),
-            bounces: HashMap::new(),
-            next: 0,
-            placing_takes: Duration::ZERO,
-            placing: BTreeMap::new(),
-            spoil_lists: false,
-            hold_atomics: false,
-            held_atomics: Vec::new(),
-        }
-    }
-
-    pub(super) fn buffer(&mut self, bytes: Vec<u8>) -> BufferId {
-        let id = BufferId(self.next);
-        self.next += 1;
-        self.buffers.insert(id, bytes);
-        id
-    }
-
-    fn place(&mut self, placement: &Placement, payload: &[u8]) {
-        let to = match placement.destination {
-            Destination::Posted(buffer) | Destination::Memory(buffer) => {
-                self.buffers.get_mut(&buffer).expect("a buffer not given back")
-            }
-            Destination::Bounce { id, total_len } => {
-                self.bounces.entry(id).or_insert_with(|| vec![0; total_len as usize])
-            }
-        };
-        let offset = placement.offset as usize;
-        to[offset..offset + placement.len].copy_from_slice(&payload[..placement.len]);
-    }
-
-    pub(super) fn perform_held(&mut self, now: Instant) {
-        for atomic in core::mem::take(&mut self.held_atomics) {
-            let old = self.perform(&atomic);
-            self.endpoint.handle_atomic(now, atomic.id, old);
-        }
-    }
-
-    fn perform(&mut self, atomic: &Atomic) -> u64 {
-        let memory = self.buffers.get_mut(&atomic.buffer).expect("a region not given back");
-        let bytes = &mut memory[atomic.offset as usize..][..8];
-        let old = u64::from_ne_bytes((*bytes).try_into().expect("eight bytes"));
-        bytes.copy_from_slice(&atomic.op.apply(old).to_ne_bytes());
-        old
-    }
-
-    /// Whether payload is on its way to where it belongs.
-    pub(super) fn is_placing(&self) -> bool {
-        !self.placing.is_empty()
-    }
-
-    /// Takes the received messages out of the events.
-    pub(super) fn received(&mut self) -> Vec<Received> {
-        let mut received = Vec::new();
-        self.events.retain(|event| match *event {
-            Event::RecvCompleted { token, service, len, result, .. } => {
-                let mut bytes = self.buffers.remove(&BufferId(token.0 as u32)).expect("a buffer");
-                bytes.truncate(len as usize);
-                received.push(Received { token: token.0, service, bytes, result });
-                false
-            }
-            _ => true,
-        });
-        received
-    }
-
-    /// Takes the outcomes of sends out of the events: token and success.
-    pub(super) fn sent(&mut self) -> Vec<(u64, bool)> {
-        let mut sent = Vec::new();
-        self.events.retain(|event| match *event {
-            Event::SendCompleted { token, result, .. } => {
-                sent.push((token.0, result.is_ok()));
-                false
-            }
-            _ => true,
-        });
-        sent
-    }
 }
 
 impl Pair {

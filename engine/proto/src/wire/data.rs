@@ -27,6 +27,8 @@
 //! +---------------------------------------------------------------+
 //! ```
 
+mod view;
+
 use core::mem::offset_of;
 
 use zerocopy::byteorder::network_endian::{U16, U32, U64};
@@ -36,6 +38,8 @@ use super::{
     Address, DATA_HEADER_BYTES, DecodeError, Kind, Op, OpenBlock, OpenInfo, Prefix, Transmission,
 };
 use crate::ids::Service;
+
+pub(crate) use view::DataView;
 
 /// Flags of a data packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -152,8 +156,6 @@ pub(super) const OPEN_LOCATOR_AT: usize =
 
 const SERVICE_SHIFT: u32 = 6;
 const OP_MASK: u8 = 0x3f;
-/// As long as a region can be.
-const MAX_TRANSFER_BYTES: u64 = crate::region::MAX_REGION_BYTES;
 
 impl Data {
     /// Writes the header to the front of `out` and returns its length.
@@ -206,194 +208,10 @@ impl Data {
     }
 }
 
-/// A data packet's header where it has arrived, checked. Nothing is copied: a field is read when it
-/// is asked for.
-#[derive(Clone, Copy)]
-pub(crate) struct DataView<'a>(&'a Fields);
-
-impl<'a> DataView<'a> {
-    /// Rules D1 to D4, and W5: the header means something, the lengths agree, and the packet is a
-    /// piece of its message.
-    #[inline]
-    pub(crate) fn check(head: &'a [u8], datagram_len: usize) -> Result<Self, DecodeError> {
-        let (fields, _) = Fields::ref_from_prefix(head).map_err(|_| DecodeError::Truncated)?;
-        let flags = DataFlags(fields.prefix.flags);
-        if flags.0 & !DataFlags::DEFINED != 0 {
-            return Err(DecodeError::Undefined);
-        }
-        if flags.has(DataFlags::OPEN) {
-            fields.extra.block().info(fields.prefix.context.get(), fields.open_paths)?;
-        }
-        let service =
-            service_from(fields.service_op >> SERVICE_SHIFT).ok_or(DecodeError::Undefined)?;
-        let op = Op::from_code(fields.service_op & OP_MASK).ok_or(DecodeError::Undefined)?;
-        let data = Self(fields);
-        let (len, total_len) = (u64::from(data.payload_len()), data.total_len());
-        if datagram_len != DATA_HEADER_BYTES + len as usize {
-            return Err(DecodeError::Length);
-        }
-        if op != Op::Send {
-            return data.check_operation(op, service);
-        }
-        // An empty piece moves nothing, so only an empty message may have one; and a datagram of
-        // UD is always whole.
-        if !data.ends_inside() || (len == 0 && total_len != 0) {
-            return Err(DecodeError::PastEnd);
-        }
-        match service {
-            Service::Ud if len != total_len => Err(DecodeError::PastEnd),
-            _ if flags.has(DataFlags::IMMEDIATE) => Err(DecodeError::Undefined),
-            _ => Ok(data),
-        }
-    }
-
-    /// Rule D4: what each operation may look like.
-    fn check_operation(self, op: Op, service: Service) -> Result<Self, DecodeError> {
-        let may_open = matches!(op, Op::Delivered | Op::Hello | Op::Abandon);
-        let is_reliable = service == Service::Srd || (service == Service::Rd && op == Op::Abandon);
-        let has_immediate = self.flags().has(DataFlags::IMMEDIATE);
-        if !is_reliable
-            || (self.flags().has(DataFlags::OPEN) && !may_open)
-            || (has_immediate && !matches!(op, Op::Write | Op::Tagged | Op::Announce))
-        {
-            return Err(DecodeError::Undefined);
-        }
-        let (is_empty, total_len) = (self.payload_len() == 0, self.total_len());
-        let fine = match op {
-            Op::FetchAdd | Op::CompareSwap => is_empty,
-            _ if total_len > MAX_TRANSFER_BYTES => false,
-            Op::Read | Op::Announce | Op::Pull => is_empty && self.offset() == 0 && total_len > 0,
-            Op::Tagged => self.offset() == 0 && self.is_whole(),
-            Op::Write if is_empty => has_immediate && self.offset() == total_len,
-            Op::Send | Op::Write | Op::ReadList | Op::Response => self.ends_inside() && !is_empty,
-            Op::Delivered | Op::Hello | Op::Result | Op::Refused | Op::Abandon => {
-                is_empty && self.offset() == 0 && total_len == 0
-            }
-        };
-        if fine { Ok(self) } else { Err(DecodeError::PastEnd) }
-    }
-
-    #[inline]
-    fn ends_inside(self) -> bool {
-        let end = self.offset().checked_add(self.payload_len().into());
-        end.is_some_and(|end| end <= self.total_len())
-    }
-
-    /// The same for what a switch has left of a packet: the header, and nothing after it.
-    pub(crate) fn check_trimmed(head: &'a [u8], datagram_len: usize) -> Result<Self, DecodeError> {
-        let (fields, _) = Fields::ref_from_prefix(head).map_err(|_| DecodeError::Truncated)?;
-        if datagram_len != DATA_HEADER_BYTES {
-            return Err(DecodeError::Length);
-        }
-        Self::check(head, DATA_HEADER_BYTES + usize::from(fields.payload_len.get()))
-    }
-
-    pub(crate) fn address(self) -> Address {
-        self.0.prefix.address()
-    }
-
-    pub(crate) fn flags(self) -> DataFlags {
-        DataFlags(self.0.prefix.flags)
-    }
-
-    pub(crate) fn psn(self) -> u32 {
-        self.0.psn.get()
-    }
-
-    pub(crate) fn transmission(self) -> Transmission {
-        Transmission::from_wire(self.0.transmission)
-    }
-
-    pub(crate) fn timestamp(self) -> u32 {
-        self.0.timestamp.get()
-    }
-
-    pub(crate) fn service(self) -> Service {
-        service_from(self.0.service_op >> SERVICE_SHIFT).unwrap_or(Service::Srd)
-    }
-
-    pub(crate) fn op(self) -> Op {
-        Op::from_code(self.0.service_op & OP_MASK).unwrap_or(Op::Send)
-    }
-
-    pub(crate) fn payload_len(self) -> u16 {
-        self.0.payload_len.get()
-    }
-
-    pub(crate) fn message_id(self) -> u32 {
-        self.0.message_id.get()
-    }
-
-    pub(crate) fn order(self) -> u32 {
-        self.0.order.get()
-    }
-
-    pub(crate) fn total_len(self) -> u64 {
-        self.0.total_len.get()
-    }
-
-    pub(crate) fn offset(self) -> u64 {
-        self.0.offset.get()
-    }
-
-    /// Whether this packet is all of its message.
-    #[inline]
-    pub(crate) fn is_whole(self) -> bool {
-        u64::from(self.payload_len()) == self.total_len()
-    }
-
-    /// The same for a one-sided operation, whose immediate is a packet of its own.
-    #[inline]
-    pub(crate) fn is_whole_operation(self) -> bool {
-        self.is_whole() && (!self.flags().has(DataFlags::IMMEDIATE) || self.total_len() == 0)
-    }
-
-    /// What this packet adds to what has arrived of its message: its payload; an immediate, one.
-    #[inline]
-    pub(crate) fn weight(self) -> u64 {
-        let len = u64::from(self.payload_len());
-        len + u64::from(len == 0 && self.flags().has(DataFlags::IMMEDIATE))
-    }
-
-    /// Whether this is the last piece of its message, in the order of the bytes.
-    #[inline]
-    pub(crate) fn is_end(self) -> bool {
-        // Of atomics these are operands: any number.
-        self.offset().wrapping_add(self.payload_len().into()) == self.total_len()
-    }
-
-    /// What the operation needs beside; zero with OPEN.
-    #[inline]
-    pub(crate) fn args(self) -> [u64; 2] {
-        match self.flags().has(DataFlags::OPEN) {
-            true => [0; 2],
-            false => self.0.extra.0.map(U64::get),
-        }
-    }
-
-    /// What the sender tells of itself, where it opens.
-    pub(crate) fn open(self) -> Option<OpenInfo> {
-        let context = self.0.prefix.context.get();
-        match self.flags().has(DataFlags::OPEN) {
-            true => self.0.extra.block().info(context, self.0.open_paths).ok(),
-            false => None,
-        }
-    }
-}
-
 const fn service_bits(service: Service) -> u8 {
     match service {
         Service::Ud => 0,
         Service::Srd => 1,
         Service::Rd => 2,
-    }
-}
-
-const fn service_from(bits: u8) -> Option<Service> {
-    match bits {
-        0 => Some(Service::Ud),
-        1 => Some(Service::Srd),
-        2 => Some(Service::Rd),
-        _ => None,
     }
 }
