@@ -38,6 +38,7 @@ impl End {
             service: Service::Srd,
             range: BufferRange { buffer: BufferId(0), offset: 0, len },
             level: CompletionLevel::Acknowledged,
+            immediate: None,
         };
         self.endpoint.send(now, peer, request).expect("room for messages");
     }

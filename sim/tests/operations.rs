@@ -16,7 +16,7 @@ const FLOWS: &str = r#"
     { src = 1, dst = 2, messages = 200, size = "8B", operation = "fadd" },
     { src = 3, dst = 2, messages = 100, size = "8B", operation = "cas" },
     { src = 1, dst = 2, messages = 100, size = "8B", operation = "cas" },
-    { src = 0, dst = 2, messages = 30, size = "9kB" },
+    { src = 0, dst = 2, messages = 30, size = "9kB", immediate = true },
     { src = 0, dst = 2, messages = 60, size = "3kB", operation = "tagged", immediate = true },
     { src = 0, dst = 2, messages = 60, size = "100B", operation = "tagged" },
     { src = 1, dst = 2, messages = 40, size = "40kB", operation = "tagged", immediate = true },
@@ -193,6 +193,20 @@ fn what_cannot_be_is_refused_and_its_line_named() {
         assert!(error.contains(reason), "{pair}: {error}");
         assert!(error.starts_with(&format!("x.toml:{line}: ")), "{pair}: {error}");
     }
+}
+
+#[test]
+fn the_baselines_carry_no_immediates() {
+    let text = r#"
+        name = "x"
+        end = "1s"
+        transport = "rc"
+        topology = { kind = "star", hosts = 2 }
+        links = { rate = "1Gbps", latency = "1us", queue = "1MB" }
+        workload = { kind = "pairs", pairs = [{ src = 0, dst = 1, size = "8B", immediate = true }] }
+    "#;
+    let error = Scenario::parse(text, "x.toml").unwrap_err().to_string();
+    assert!(error.contains("means nothing to \"send\""), "{error}");
 }
 
 #[test]

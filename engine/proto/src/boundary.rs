@@ -217,6 +217,8 @@ pub enum Event {
         offset: u64,
         /// Bytes placed in the buffer.
         len: u64,
+        /// What was sent along with it.
+        immediate: Option<u64>,
         /// How it ended.
         result: Result<(), RecvFailure>,
     },

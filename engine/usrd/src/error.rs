@@ -185,9 +185,6 @@ pub enum SubmitError {
         /// What was asked for.
         service: Service,
     },
-    /// A message without a tag has no room for an immediate.
-    #[error("an immediate needs a tag; give the message one, or put it in front of the data")]
-    ImmediateWithoutTag,
     /// The engine is shut down or shutting down, or its device failed.
     #[error("the engine is closed")]
     Closed,

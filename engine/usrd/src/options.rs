@@ -54,7 +54,7 @@ impl SendOptions {
         self
     }
 
-    /// Sends 64 bits along with a message that has a tag: the receive's completion has them.
+    /// Sends 64 bits along with the message, whatever its service: the receive's completion has them.
     #[must_use]
     pub const fn immediate(mut self, immediate: u64) -> Self {
         self.immediate = Some(immediate);

@@ -30,7 +30,8 @@ fn messages_share_a_buffer() {
         assert_eq!(b.outstanding(), 11);
         let lens = [1_000, 0, 50_000, 40_000];
         for (n, len) in (0..).zip(lens) {
-            a.send(peer, pattern(len, n), SendOptions::new(n).service(Service::Rd)).unwrap();
+            let options = SendOptions::new(n).service(Service::Rd).immediate(n);
+            a.send(peer, pattern(len, n), options).unwrap();
         }
         for (n, (len, offset)) in
             (0..).zip([(1_000, 0), (0, 1_024), (50_000, 1_024), (40_000, 51_072)])
@@ -39,6 +40,7 @@ fn messages_share_a_buffer() {
             assert_eq!((message.context, message.buffer.len()), (7, len));
             let received = message.result.unwrap();
             assert_eq!((received.len, received.offset), (len, offset));
+            assert_eq!(received.immediate, Some(n));
             assert_eq!(message.message(), pattern(len, n));
         }
         let over = over(&b);

@@ -23,7 +23,7 @@ fn reliable_messages_of_every_size() {
             for (context, len) in (0..).zip(sizes(mtu_bytes)) {
                 let options = SendOptions::new(context).service(service);
                 exchange(&a, &b, peer, len, options);
-                exchange(&a, &b, peer, len, options.delivered());
+                exchange(&a, &b, peer, len, options.delivered().immediate(!context));
             }
         }
     }
@@ -49,7 +49,9 @@ fn datagrams_carry_one_packet() {
         exchange(&a, &b, peer, 1, SendOptions::new(0));
         let mtu_bytes = usize::from(a.info().config.mtu_bytes);
         for len in [0, 1, 64, 1388, mtu_bytes] {
-            exchange(&a, &b, peer, len, SendOptions::new(3).service(Service::Ud));
+            let options = SendOptions::new(3).service(Service::Ud);
+            exchange(&a, &b, peer, len, options);
+            exchange(&a, &b, peer, len, options.immediate(u64::MAX));
         }
     }
 }
@@ -139,12 +141,13 @@ fn ordered_messages_stay_in_order_through_faults() {
             b.recv(BytesMut::zeroed(20_000), tag).unwrap();
         }
         for tag in 0..count {
-            let options = SendOptions::new(tag).service(Service::Rd).delivered();
+            let options = SendOptions::new(tag).service(Service::Rd).delivered().immediate(tag);
             a.send(peer, pattern((tag * 61) as usize, tag), options).unwrap();
         }
         for (tag, completion) in (0..count).zip(collect(&b, count as usize)) {
             let arrived = completion.into_recv().unwrap();
             assert_eq!(arrived.context, tag);
+            assert_eq!(arrived.result.unwrap().immediate, Some(tag));
             assert_same(arrived.message(), &pattern((tag * 61) as usize, tag));
         }
         for completion in collect(&a, count as usize) {
@@ -173,14 +176,14 @@ fn unordered_messages_arrive_exactly_once_through_faults() {
         for tag in 0..count {
             let mut message = pattern(len(tag), tag);
             message[..8].copy_from_slice(&tag.to_le_bytes());
-            a.send(peer, message, tag).unwrap();
+            a.send(peer, message, SendOptions::new(tag).immediate(!tag)).unwrap();
         }
         let mut seen = vec![false; count as usize];
         for completion in collect(&b, count as usize) {
             let arrived = completion.into_recv().unwrap();
-            arrived.result.unwrap();
             let message = arrived.message();
             let tag = u64::from_le_bytes(message[..8].try_into().unwrap());
+            assert_eq!(arrived.result.unwrap().immediate, Some(!tag));
             assert!(!std::mem::replace(&mut seen[tag as usize], true), "{tag} came twice");
             assert_same(&message[8..], &pattern(len(tag), tag)[8..]);
         }

@@ -103,8 +103,6 @@ fn what_cannot_be_is_refused_with_what_to_do() {
     let (a, b, peer) = Net::Loopback.engines();
     let rejected = a.send(peer, "x", SendOptions::new(1).tag(1).service(Service::Rd)).unwrap_err();
     assert_eq!(rejected.error, SubmitError::TaggedService { service: Service::Rd });
-    let rejected = a.send(peer, "x", SendOptions::new(1).immediate(1)).unwrap_err();
-    assert_eq!(rejected.error, SubmitError::ImmediateWithoutTag);
     let strange = Tags::exact(1).of(peer);
     a.disconnect(peer).unwrap();
     drop(b);

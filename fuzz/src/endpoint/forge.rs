@@ -125,7 +125,7 @@ impl Seen {
             (_, _, [0, 0]) => Op::Send,
             (total, ..) => ONE_SIDED[usize::from(total) % ONE_SIDED.len()],
         };
-        let is_immediate = op == Op::Write && order < 0;
+        let is_immediate = matches!(op, Op::Write | Op::Send) && order < 0;
         let data = Data {
             address: self.address,
             flags: DataFlags(u8::from(psn < 0) * DataFlags::REPORT.0)

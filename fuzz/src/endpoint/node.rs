@@ -111,6 +111,7 @@ impl Node {
             service: how.service(),
             range: BufferRange { buffer: BufferId(token as u32), offset: 0, len },
             level: how.level(),
+            immediate: len.is_multiple_of(2).then_some(token),
         };
         if self.endpoint.send(now, peer, request).is_ok() {
             self.sent.insert(token, Sent { bytes });

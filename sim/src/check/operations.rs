@@ -3,7 +3,7 @@
 use usrd_proto::{AtomicOp, CompletionLevel, Refusal, TransferFailure};
 
 use super::{Checker, Checkers, Claim, Piece, integrity, liveness};
-use crate::memory::{Areas, Scatter, Spot};
+use crate::memory::{Areas, Scatter, Spot, immediate_of};
 use crate::tags::Pattern;
 use crate::time::Time;
 use crate::traffic::{MessageId, Traffic};
@@ -167,6 +167,21 @@ impl Checkers {
         let is_whole = self.exactly_once.is_whole(spec, message);
         let verdict = self.immediates.told(spec, message, (from, at, len), is_whole);
         self.log.verdict(Checker::Immediate, now, verdict);
+    }
+
+    /// A message is in its receive, which tells what came along with it.
+    pub fn received_along(
+        &mut self,
+        now: Time,
+        traffic: &Traffic,
+        message: MessageId,
+        immediate: Option<u64>,
+    ) {
+        let expected = traffic.spec_of(message).operation.immediate.then(|| immediate_of(message));
+        if immediate != expected {
+            let what = format!("message {message} came with {immediate:?}, not with {expected:?}");
+            self.report(Checker::Immediate, now, what);
+        }
     }
 
     /// An operation was refused. Says whether that is right.

@@ -8,7 +8,7 @@ use usrd_proto::{
 use super::{Host, Transport};
 use crate::check::{Checker, send_base};
 use crate::digest::Kind;
-use crate::memory::message_buffer;
+use crate::memory::{immediate_of, message_buffer};
 use crate::traffic::MessageId;
 use crate::workload::FlowSpec;
 use crate::world::World;
@@ -32,7 +32,9 @@ impl<T: Transport> Host<T> {
             Service::Ud => CompletionLevel::Acknowledged,
             Service::Srd | Service::Rd => world.options.level,
         };
-        let request = SendRequest { token: Token(message.into()), service, range, level };
+        let token = Token(message.into());
+        let immediate = spec.operation.immediate.then(|| immediate_of(message));
+        let request = SendRequest { token, service, range, level, immediate };
         let sent = self.transport.send(self.clock.reads(world.now), peer, request);
         sent.map_err(|error| error.to_string())
     }
@@ -52,6 +54,20 @@ impl<T: Transport> Host<T> {
         world.checkers.sent(world.now, message, result, excused);
         world.message_sent(message, result.is_ok());
         self.submit(world, world.traffic.flow_of(message));
+    }
+
+    /// What came along with a message that is whole.
+    pub(super) fn received_along(
+        &mut self,
+        world: &mut World,
+        token: Token,
+        immediate: Option<u64>,
+        result: Result<(), RecvFailure>,
+    ) {
+        let message = self.receives.get(token.0 as u32).and_then(|buffer| buffer.message);
+        if let (Some(message), Ok(())) = (message, result) {
+            world.checkers.received_along(world.now, &world.traffic, message, immediate);
+        }
     }
 
     pub(super) fn received(

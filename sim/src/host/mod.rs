@@ -274,10 +274,13 @@ impl<T: Transport> Host<T> {
             any = true;
             match event {
                 CoreEvent::SendCompleted { token, result, .. } => self.sent(world, token, result),
-                CoreEvent::RecvCompleted { token, peer, service, len, result, .. } => {
+                CoreEvent::RecvCompleted {
+                    token, peer, service, len, immediate, result, ..
+                } => {
                     // A datagram may come twice, a message end with its sender; others must not miss
                     // their receive.
                     self.receives.unposted += u64::from(service == Service::Ud || result.is_err());
+                    self.received_along(world, token, immediate, result);
                     self.received(world, token, peer, len, result);
                 }
                 CoreEvent::BounceFreed { bounce } => self.bounces.free(bounce.0),

@@ -141,7 +141,8 @@ impl Scenario {
         require(vector == 1 || kind.is_transfer(), &key("vector"), || {
             format!("means nothing to \"{name}\"")
         })?;
-        let has_immediate = kind.is_transfer() || kind == OperationKey::Tagged;
+        let is_ours = matches!(service, ServiceKey::Ud | ServiceKey::Srd | ServiceKey::Rd);
+        let has_immediate = is_ours && !kind.is_atomic();
         require(!immediate || has_immediate, &key("immediate"), || {
             format!("means nothing to \"{name}\"")
         })?;

@@ -19,6 +19,8 @@ pub struct SendRequest {
     pub range: BufferRange,
     /// When it is complete. UD completes when it is sent.
     pub level: CompletionLevel,
+    /// 64 bits that the receive's completion tells.
+    pub immediate: Option<u64>,
 }
 
 /// A buffer for one message, from any peer.
@@ -59,7 +61,7 @@ impl Endpoint {
         request: SendRequest,
     ) -> Result<(), SendError> {
         let limit = self.shared.config.max_pending_messages;
-        let SendRequest { token, service, range, level } = request;
+        let SendRequest { token, service, range, level, immediate } = request;
         let Some(to) = self.peers.get_mut(peer.0 as usize) else {
             return Err(SendError::UnknownPeer);
         };
@@ -75,8 +77,8 @@ impl Endpoint {
         if self.shared.messages.len() >= limit as usize {
             return Err(SendError::TooManyPending { limit });
         }
-        let message =
-            OutMessage { range, level, ..OutMessage::new(peer, Some(token), service, Op::Send) };
+        let message = OutMessage::new(peer, Some(token), service, Op::Send);
+        let message = OutMessage { range, level, immediate, ..message };
         to.sender.submit(&mut self.shared, message);
         self.shared.pending_sends += 1;
         to.touch(now, &self.shared.times);

@@ -201,6 +201,7 @@ impl Endpoint {
             service: message.service,
             offset: recv.offset,
             len: message.total_len.min(recv.len),
+            immediate: message.immediate,
             result: match fits {
                 true => Ok(()),
                 false => Err(RecvFailure::Truncated { message_len: message.total_len }),

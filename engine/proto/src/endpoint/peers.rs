@@ -154,6 +154,7 @@ impl Endpoint {
                         service: message.service,
                         offset: recv.offset,
                         len: 0,
+                        immediate: None,
                         result: Err(RecvFailure::Aborted(reason)),
                     });
                     self.shared.receive_over(&recv);

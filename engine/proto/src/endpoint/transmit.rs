@@ -159,8 +159,11 @@ fn encode_data(
 ) -> Transmit {
     let message = &shared.messages[packet.message as usize];
     // Most packets are none of these: what they add would cost all of them.
-    let is_longer = message.side != NO_SIDE || message.service == Service::Ud;
-    if is_longer || peer.context.must_open() {
+    let is_longer = message.side != NO_SIDE
+        || message.service == Service::Ud
+        || message.immediate.is_some()
+        || peer.context.must_open();
+    if is_longer {
         return encode_longer(now, peer, packet, shared, header);
     }
     let data = header_of(now, peer, packet, message);
@@ -168,7 +171,8 @@ fn encode_data(
     finish(peer, packet, &data, payload, shared, header)
 }
 
-/// The same for a packet of a one-sided operation, of UD, and for one that opens.
+/// The same for a packet of a one-sided operation, of UD, of a message with an immediate, and for one
+/// that opens.
 #[inline(never)]
 fn encode_longer(
     now: Instant,
@@ -181,7 +185,10 @@ fn encode_longer(
     let mut data = header_of(now, peer, packet, message);
     data.open = open_block(peer, &shared.config);
     let payload = match message.side {
-        NO_SIDE => payload_of(packet, message),
+        NO_SIDE => {
+            carry_immediate(&mut data, message);
+            payload_of(packet, message)
+        }
         _ => dress(shared, packet, &mut data),
     };
     if data.service == Service::Ud {
@@ -189,6 +196,14 @@ fn encode_longer(
         shared.stats.messages_sent += 1;
     }
     finish(peer, packet, &data, payload, shared, header)
+}
+
+/// The first piece of a message says its immediate where it would say that it is the first. Rule M10.
+fn carry_immediate(data: &mut Data, message: &OutMessage) {
+    if let (0, Some(immediate)) = (data.offset, message.immediate) {
+        data.flags = data.flags.with(DataFlags::IMMEDIATE, true);
+        data.offset = immediate;
+    }
 }
 
 #[inline]

@@ -24,6 +24,8 @@ pub(crate) struct InMessage {
     pub binding: Binding,
     /// Key of its envelope; [`NO_ENVELOPE`] for messages without a tag.
     pub envelope: u32,
+    /// What came beside its bytes, of a SEND; it is here when all of the message is.
+    pub immediate: Option<u64>,
     /// It will not arrive; it goes once nothing is being placed.
     pub ended: Option<End>,
     /// Its context has ended; it had arrived, and is delivered on its own.
@@ -99,6 +101,7 @@ impl InMessage {
             report,
             binding,
             envelope: NO_ENVELOPE,
+            immediate: None,
             ended: None,
             detached: false,
             received: 0,
@@ -149,6 +152,9 @@ impl InMessage {
         self.received += len;
         self.started = true;
         self.placing += 1;
+        if let Some(immediate) = data.send_immediate() {
+            self.immediate = Some(immediate);
+        }
         let (destination, start, capacity) = match self.binding {
             Binding::Posted(recv) => (Destination::Posted(recv.buffer), recv.offset, recv.len),
             Binding::Bounce { id, .. } | Binding::Copying { id, .. } | Binding::List { id } => {

@@ -20,6 +20,8 @@ pub(crate) struct OutMessage {
     pub op: Op,
     pub range: BufferRange,
     pub level: CompletionLevel,
+    /// Of an ordinary message: 64 bits beside its bytes.
+    pub immediate: Option<u64>,
     /// Its number among the messages to this peer.
     pub id: u32,
     /// Its number among the RD messages to this peer.
@@ -51,6 +53,7 @@ impl OutMessage {
             op,
             range: BufferRange { buffer: BufferId(0), offset: 0, len: 0 },
             level: CompletionLevel::Acknowledged,
+            immediate: None,
             id: 0,
             order: 0,
             cut: 0,

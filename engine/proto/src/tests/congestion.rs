@@ -111,6 +111,7 @@ fn peers_take_turns_by_bytes() {
                 service: Service::Srd,
                 range,
                 level: CompletionLevel::Acknowledged,
+                immediate: None,
             };
             endpoint.send(now, peer, request).unwrap();
         }

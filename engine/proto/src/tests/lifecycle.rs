@@ -111,6 +111,11 @@ fn message(number: u64, len: usize) -> Vec<u8> {
     bytes
 }
 
+/// Every third has none.
+fn immediate_of(number: u64) -> Option<u64> {
+    (!number.is_multiple_of(3)).then_some(!number)
+}
+
 fn brief(seed: u64) -> Config {
     let (idle_after, expire_after) = (Duration::from_millis(3), Duration::from_millis(6));
     let loss = crate::config::LossConfig {
@@ -141,7 +146,8 @@ impl Ledger {
                 let number = self.number();
                 pair.ready(side(a));
                 let bytes = message(number, len);
-                let token = pair.send_with(side(a), service, level(delivered), &bytes);
+                let how = (service, level(delivered));
+                let token = pair.send_along(side(a), how, immediate_of(number), &bytes);
                 self.begin(side(a), token, Some(number), false);
                 if service == Service::Rd && !delivered {
                     self.may_wait.insert(number);
@@ -149,8 +155,8 @@ impl Ledger {
             }
             Step::Tagged(a, delivered, len) => {
                 let (number, level) = (self.number(), level(delivered));
-                let bytes = message(number, len);
-                let token = pair.send_tagged_with(side(a), number % 2, None, level, &bytes);
+                let (bytes, immediate) = (message(number, len), immediate_of(number));
+                let token = pair.send_tagged_with(side(a), number % 2, immediate, level, &bytes);
                 self.begin(side(a), token, Some(number), false);
             }
             Step::Write(a, delivered, len) => {
@@ -240,12 +246,13 @@ impl Ledger {
                         taken += 1;
                         continue;
                     }
-                    Event::RecvCompleted { token, len, result, .. }
-                    | Event::TaggedCompleted { token, len, result, .. } => {
+                    Event::RecvCompleted { token, len, immediate, result, .. }
+                    | Event::TaggedCompleted { token, len, immediate, result, .. } => {
                         let bytes = node.buffers.remove(&BufferId(token.0 as u32)).unwrap();
                         if result.is_ok() {
                             let number = u64::from_le_bytes(bytes[..8].try_into().unwrap());
                             assert!(bytes[..len as usize] == message(number, len as usize));
+                            assert_eq!(immediate, immediate_of(number));
                             *self.arrivals.entry(number).or_default() += 1;
                         }
                         continue;

@@ -298,6 +298,7 @@ fn requests_that_cannot_be_are_refused() {
         service,
         range: range(len),
         level,
+        immediate: None,
     };
     let now = pair.now;
     let peer = pair.a.peer.unwrap();

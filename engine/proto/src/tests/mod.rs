@@ -7,6 +7,7 @@ mod context;
 mod expiry;
 mod farewell;
 mod hostile;
+mod immediates;
 mod lifecycle;
 mod loss;
 mod memory;

@@ -21,7 +21,7 @@ use crate::time::Instant;
 use crate::wire::{DATA_HEADER_BYTES, MAX_HEADER_BYTES, Packet, decode_list, origin_locator};
 
 pub(super) use link::{Flight, Link};
-pub(super) use node::Node;
+pub(super) use node::{Node, Received};
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,6 +94,17 @@ impl Pair {
         level: CompletionLevel,
         bytes: &[u8],
     ) -> u64 {
+        self.send_along(side, (service, level), None, bytes)
+    }
+
+    /// The same, perhaps with an immediate.
+    pub(super) fn send_along(
+        &mut self,
+        side: Side,
+        (service, level): (Service, CompletionLevel),
+        immediate: Option<u64>,
+        bytes: &[u8],
+    ) -> u64 {
         let now = self.now;
         let node = self.node(side);
         let peer = match node.peer {
@@ -103,7 +114,7 @@ impl Pair {
         let buffer = node.buffer(bytes.to_vec());
         let token = Token(buffer.0.into());
         let range = BufferRange { buffer, offset: 0, len: bytes.len() as u64 };
-        let request = SendRequest { token, service, range, level };
+        let request = SendRequest { token, service, range, level, immediate };
         node.endpoint.send(now, peer, request).unwrap();
         token.0
     }

@@ -15,7 +15,7 @@ use crate::ids::{CompletionLevel, Service};
 /// What a user, or the network, does next.
 #[derive(Clone, Debug)]
 enum Operation {
-    Send { from_a: bool, service: Service, delivered: bool, len: usize },
+    Send { from_a: bool, service: Service, delivered: bool, immediate: bool, len: usize },
     Post { at_a: bool, count: usize },
     Run { micros: u64 },
     Idle,
@@ -27,8 +27,10 @@ fn operation() -> impl Strategy<Value = Operation> {
     let service = prop_oneof![Just(Service::Srd), Just(Service::Rd)];
     let len = prop_oneof![Just(0usize), 1usize..200, 4000usize..4200, 0usize..60_000];
     prop_oneof![
-        8 => (any::<bool>(), service, any::<bool>(), len).prop_map(
-            |(from_a, service, delivered, len)| Operation::Send { from_a, service, delivered, len }
+        8 => (any::<(bool, bool, bool)>(), service, len).prop_map(
+            |((from_a, delivered, immediate), service, len)| {
+                Operation::Send { from_a, service, delivered, immediate, len }
+            }
         ),
         5 => (any::<bool>(), 1usize..8).prop_map(|(at_a, count)| Operation::Post { at_a, count }),
         8 => (1u64..500).prop_map(|micros| Operation::Run { micros }),
@@ -66,10 +68,13 @@ fn side(a: bool) -> Side {
 /// among the empty ones.
 #[derive(Default)]
 struct Ledger {
-    sent: BTreeMap<Side, Vec<(Service, usize)>>,
-    received: BTreeMap<Side, Vec<(Service, Vec<u8>)>>,
+    sent: BTreeMap<Side, Vec<(Service, usize, Option<u64>)>>,
+    received: BTreeMap<Side, Vec<(Service, Contents)>>,
     posted: BTreeMap<Side, usize>,
 }
+
+/// A message's bytes and its immediate.
+type Contents = (Vec<u8>, Option<u64>);
 
 const BIGGEST: usize = 60_000;
 
@@ -80,16 +85,17 @@ impl Ledger {
 
     fn perform(&mut self, pair: &mut Pair, operation: &Operation) {
         match *operation {
-            Operation::Send { from_a, service, delivered, len } => {
+            Operation::Send { from_a, service, delivered, immediate, len } => {
                 let from = side(from_a);
                 let sent = self.sent.entry(from).or_default();
                 let bytes = Self::bytes(from, sent.len(), len);
-                sent.push((service, len));
+                let immediate = immediate.then_some(!(sent.len() as u64));
+                sent.push((service, len, immediate));
                 let level = match delivered {
                     true => CompletionLevel::Delivered,
                     false => CompletionLevel::Acknowledged,
                 };
-                pair.send_with(from, service, level, &bytes);
+                pair.send_along(from, (service, level), immediate, &bytes);
             }
             Operation::Post { at_a, count } => {
                 for _ in 0..count {
@@ -127,7 +133,10 @@ impl Ledger {
         for at in [A, B] {
             for message in pair.node(at).received() {
                 assert_eq!(message.result, Ok(()));
-                self.received.entry(at).or_default().push((message.service, message.bytes));
+                self.received
+                    .entry(at)
+                    .or_default()
+                    .push((message.service, (message.bytes, message.immediate)));
             }
         }
     }
@@ -151,13 +160,13 @@ impl Ledger {
         let received = self.received.get(&at).map_or(&[][..], |it| it);
         assert_eq!(received.len(), sent.len(), "messages to {at:?}");
         for service in [Service::Srd, Service::Rd] {
-            let mut expected: Vec<Vec<u8>> = sent
+            let mut expected: Vec<Contents> = sent
                 .iter()
                 .enumerate()
                 .filter(|(_, it)| it.0 == service)
-                .map(|(number, it)| Self::bytes(from, number, it.1))
+                .map(|(number, it)| (Self::bytes(from, number, it.1), it.2))
                 .collect();
-            let mut got: Vec<Vec<u8>> =
+            let mut got: Vec<Contents> =
                 received.iter().filter(|it| it.0 == service).map(|it| it.1.clone()).collect();
             if service == Service::Srd {
                 expected.sort();

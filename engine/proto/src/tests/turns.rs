@@ -100,7 +100,8 @@ impl Star {
     fn send(&mut self, sender: usize, len: u64) {
         let range = BufferRange { buffer: BufferId(0), offset: 0, len };
         let level = CompletionLevel::Acknowledged;
-        let request = SendRequest { token: Token(0), service: Service::Srd, range, level };
+        let service = Service::Srd;
+        let request = SendRequest { token: Token(0), service, range, level, immediate: None };
         self.senders[sender].send(self.now, PeerId(0), request).unwrap();
     }
 

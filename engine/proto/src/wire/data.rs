@@ -56,7 +56,8 @@ impl DataFlags {
     pub const SECURED: Self = Self(0x08);
     /// The sender wants to be told when the message is placed and visible.
     pub const REPORT: Self = Self(0x10);
-    /// There is an immediate. A WRITE's comes in a piece of its own, after the last byte.
+    /// There is an immediate. A SEND's takes the place of the first piece's offset; a WRITE's comes in
+    /// a piece of its own, after the last byte.
     pub const IMMEDIATE: Self = Self(0x20);
 
     const DEFINED: u8 = Self::OPEN.0
@@ -103,7 +104,8 @@ pub struct Data {
     pub order: u32,
     /// The whole message, in bytes. READ: what is asked for, in bytes. Atomics: the first operand.
     pub total_len: u64,
-    /// Where this packet's payload goes in the message, in bytes. Atomics: the second operand.
+    /// Where this packet's payload goes in the message, in bytes. Atomics: the second operand. SEND
+    /// with IMMEDIATE: the immediate; the piece is the first.
     pub offset: u64,
     /// The sender's open parameters, while it has to repeat them.
     pub open: Option<OpenInfo>,
@@ -201,7 +203,7 @@ impl Data {
             message_id: view.message_id(),
             order: view.order(),
             total_len: view.total_len(),
-            offset: view.offset(),
+            offset: view.0.offset.get(),
             open: view.open(),
             args: view.args(),
         })

@@ -136,6 +136,14 @@ fn lengths_must_agree() {
     assert!(decode(empty_message, 0).is_ok());
     let partial_datagram = Data { service: Service::Ud, ..data() };
     assert_eq!(decode(partial_datagram, 5), Err(DecodeError::PastEnd));
+    let immediate = DataFlags::IMMEDIATE;
+    let first = Data { flags: immediate, offset: u64::MAX, total_len: 5, ..data() };
+    assert!(decode(first, 5).is_ok(), "that is no offset");
+    assert_eq!(decode(Data { total_len: 4, ..first }, 5), Err(DecodeError::PastEnd));
+    let beside_nothing = Data { payload_len: 0, total_len: 0, ..first };
+    assert!(decode(beside_nothing, 0).is_ok());
+    let nothing_of_more = Data { payload_len: 0, ..first };
+    assert_eq!(decode(nothing_of_more, 0), Err(DecodeError::PastEnd));
     let unreliable_report = Data { service: Service::Ud, op: Op::Delivered, ..empty_message };
     assert_eq!(decode(unreliable_report, 0), Err(DecodeError::Undefined));
 }
@@ -241,13 +249,16 @@ proptest! {
         psn: u32, path: u8, seq in 0u32..1 << 24, timestamp: u32, id: u32, order: u32,
         payload_len in 1u16.., offset in 0u64..1 << 60, more in 0u64..1 << 60, opening: bool,
         incarnation in 1u64..0xffff, locator: u16, paths in 1u16..=256, args: [u64; 2],
+        immediate: Option<u64>,
     ) {
         let open = opening.then_some(OpenInfo {
             context: 9, incarnation, mtu_bytes: 1, features: 3, credit_packets: 64, locator, paths,
         });
         let expected = Data {
             address: Address { context: 9, tag: 5 },
-            flags: DataFlags::REPORT.with(DataFlags::OPEN, opening),
+            flags: DataFlags::REPORT
+                .with(DataFlags::OPEN, opening)
+                .with(DataFlags::IMMEDIATE, immediate.is_some()),
             psn,
             transmission: Transmission { path, seq },
             timestamp,
@@ -257,12 +268,15 @@ proptest! {
             message_id: id,
             order,
             total_len: offset + u64::from(payload_len) + more,
-            offset,
+            offset: immediate.unwrap_or(offset),
             open,
             args: if opening { [0; 2] } else { args },
         };
         let bytes = bytes(|out| expected.encode(out));
         let len = bytes.len() + usize::from(payload_len);
         prop_assert_eq!(Packet::decode(&bytes, len), Ok(Packet::Data(expected)));
+        let view = DataView::check(&bytes, len).unwrap();
+        prop_assert_eq!(view.send_immediate(), immediate);
+        prop_assert_eq!(view.offset(), if immediate.is_some() { 0 } else { offset });
     }
 }

@@ -140,7 +140,7 @@ impl Driver {
         let token = token(range.buffer);
         match tag {
             None => {
-                let request = SendRequest { token, service, range, level };
+                let request = SendRequest { token, service, range, level, immediate };
                 self.endpoint.send(self.now, peer, request)
             }
             Some(tag) => {

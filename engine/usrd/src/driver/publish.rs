@@ -104,9 +104,17 @@ impl Driver {
     fn publish_event(&mut self, event: proto::Event) {
         match event {
             proto::Event::SendCompleted { token, result, .. } => self.send_completed(token, result),
-            proto::Event::RecvCompleted { token, peer, service, offset, len, result } => {
+            proto::Event::RecvCompleted {
+                token,
+                peer,
+                service,
+                offset,
+                len,
+                immediate,
+                result,
+            } => {
                 let peer = self.routes.handle(peer);
-                let (tag, immediate, offset, len) = (None, None, offset as usize, len as usize);
+                let (tag, offset, len) = (None, offset as usize, len as usize);
                 let received = Received { peer, service, offset, len, tag, immediate };
                 self.recv_completed(token, received, recv_result(received, result));
             }

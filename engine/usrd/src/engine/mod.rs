@@ -277,9 +277,6 @@ impl Engine {
     // ---- inside ----
 
     fn check(&self, data: &Bytes, options: &SendOptions) -> Result<(), SubmitError> {
-        if options.immediate.is_some() && options.tag.is_none() {
-            return Err(SubmitError::ImmediateWithoutTag);
-        }
         if options.tag.is_some() && options.service != Service::Srd {
             return Err(SubmitError::TaggedService { service: options.service });
         }

@@ -168,6 +168,7 @@ pub(crate) fn exchange(from: &Engine, to: &Engine, peer: Peer, len: usize, optio
     let arrived = received(to);
     let got = arrived.result.unwrap();
     assert_eq!((arrived.context, got.service, got.len), (7, options.service, len));
+    assert_eq!((got.tag, got.immediate), (options.tag, options.immediate));
     assert_same(arrived.message(), &message);
     let done = sent(from);
     assert_eq!((done.context, done.peer, done.result), (options.context, peer, Ok(())));

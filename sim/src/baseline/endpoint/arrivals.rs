@@ -125,6 +125,7 @@ impl Baseline {
                 service: Service::Rd,
                 offset: 0,
                 len: message.total_len.min(message.buffer_len),
+                immediate: None,
                 result: fits.then_some(()).ok_or(truncated),
             });
         }

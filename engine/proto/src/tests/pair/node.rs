@@ -38,6 +38,7 @@ pub(in crate::tests) struct Received {
     pub token: u64,
     pub service: Service,
     pub bytes: Vec<u8>,
+    pub immediate: Option<u64>,
     pub result: Result<(), RecvFailure>,
 }
 
@@ -103,10 +104,10 @@ impl Node {
     pub(in crate::tests) fn received(&mut self) -> Vec<Received> {
         let mut received = Vec::new();
         self.events.retain(|event| match *event {
-            Event::RecvCompleted { token, service, len, result, .. } => {
+            Event::RecvCompleted { token, service, len, immediate, result, .. } => {
                 let mut bytes = self.buffers.remove(&BufferId(token.0 as u32)).expect("a buffer");
                 bytes.truncate(len as usize);
-                received.push(Received { token: token.0, service, bytes, result });
+                received.push(Received { token: token.0, service, bytes, immediate, result });
                 false
             }
             _ => true,

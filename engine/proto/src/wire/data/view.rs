@@ -10,7 +10,7 @@ use crate::wire::{Address, DATA_HEADER_BYTES, DecodeError, Op, OpenInfo, Transmi
 /// A data packet's header where it has arrived, checked. Nothing is copied: a field is read when it
 /// is asked for.
 #[derive(Clone, Copy)]
-pub(crate) struct DataView<'a>(&'a Fields);
+pub(crate) struct DataView<'a>(pub(super) &'a Fields);
 
 impl<'a> DataView<'a> {
     /// Rules D1 to D4, and W5: the header means something, the lengths agree, and the packet is a
@@ -43,7 +43,6 @@ impl<'a> DataView<'a> {
         }
         match service {
             Service::Ud if len != total_len => Err(DecodeError::PastEnd),
-            _ if flags.has(DataFlags::IMMEDIATE) => Err(DecodeError::Undefined),
             _ => Ok(data),
         }
     }
@@ -133,8 +132,20 @@ impl<'a> DataView<'a> {
         self.0.total_len.get()
     }
 
+    /// Where the payload goes in the message. Rule M10: a piece with a SEND's immediate is the first.
+    #[inline]
     pub(crate) fn offset(self) -> u64 {
-        self.0.offset.get()
+        match self.send_immediate() {
+            Some(_) => 0,
+            None => self.0.offset.get(),
+        }
+    }
+
+    /// The immediate of a SEND, in the place of an offset of zero. Rule M10.
+    #[inline]
+    pub(crate) fn send_immediate(self) -> Option<u64> {
+        let is_here = self.flags().has(DataFlags::IMMEDIATE) && self.op() == Op::Send;
+        is_here.then(|| self.0.offset.get())
     }
 
     /// Whether this packet is all of its message.
