@@ -297,6 +297,9 @@ pub enum Event {
         immediate: u64,
         /// How much was transferred, in bytes; zero for a READ.
         len: u64,
+        /// What else it says. Its memory is free after this event, as [`BounceFreed`](Self::BounceFreed)
+        /// tells.
+        note: Option<Note>,
     },
     /// The list of a READ is whole, in bounce memory: call
     /// [`serve_list`](crate::Endpoint::serve_list) with what it says.
@@ -313,6 +316,15 @@ pub enum Event {
         /// The driver's name for the memory.
         buffer: BufferId,
     },
+}
+
+/// A note, in bounce memory, from the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Which memory.
+    pub bounce: BounceId,
+    /// How long it is, in bytes.
+    pub len: u64,
 }
 
 /// A tagged message that waits for a receive.

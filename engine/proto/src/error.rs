@@ -92,6 +92,12 @@ pub enum TransferError {
         /// The most that can be moved at once, in bytes.
         max_bytes: u64,
     },
+    /// Its note is too long.
+    #[error("a note is at most {max_bytes} bytes long; send what is longer as a message")]
+    NoteTooLong {
+        /// The most that it may be, in bytes.
+        max_bytes: u64,
+    },
     /// A block names memory of this side that is not there.
     #[error("block {block}: on this side, {refusal}")]
     Local {

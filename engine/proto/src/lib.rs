@@ -58,7 +58,7 @@ mod times;
 
 pub use boundary::{
     Atomic, BounceCopy, Destination, Disposition, Event, Handled, HeaderBuffer, Inbound, InboundId,
-    Peeked, PeerFailure, Placement, RecvFailure, Reply, SendFailure, Transmit,
+    Note, Peeked, PeerFailure, Placement, RecvFailure, Reply, SendFailure, Transmit,
 };
 pub use cancelled::Cancelled;
 pub use config::{AckConfig, Config, ConfigError, LossConfig, PathConfig, SprayPolicy};
@@ -74,5 +74,6 @@ pub use region::{Access, Refusal, RegionAddress, RegionRequest};
 pub use stats::{EndpointStats, PathStats, PeerStats};
 pub use time::Instant;
 pub use transfer::{
-    AtomicOp, AtomicRequest, Block, Layout, ReadRequest, TransferFailure, WriteRequest,
+    AtomicOp, AtomicRequest, Block, Layout, MAX_NOTE_BYTES, Notice, ReadRequest, TransferFailure,
+    WriteRequest,
 };

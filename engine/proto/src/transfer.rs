@@ -2,13 +2,13 @@
 //!
 //! A transfer moves a list of blocks between registered memory of both sides, as one operation with
 //! one completion. It needs nobody's help at the other side, and tells the other side only if it is
-//! given an *immediate*: 64 bits that arrive once all bytes are in place.
+//! given a [`Notice`], which arrives once all bytes are in place.
 
 use alloc::vec::Vec;
 
 use crate::boundary::PeerFailure;
 use crate::cancelled::Cancelled;
-use crate::ids::{BufferRange, CompletionLevel, Token};
+use crate::ids::{BufferId, BufferRange, CompletionLevel, Token};
 use crate::region::{Refusal, RegionAddress};
 
 /// A stretch of memory of this side, and the equally long one of the peer.
@@ -74,7 +74,7 @@ pub struct WriteRequest {
     /// live, and will place it.
     pub level: CompletionLevel,
     /// What the peer's user is told once everything is placed.
-    pub immediate: Option<u64>,
+    pub notice: Option<Notice>,
 }
 
 /// A READ: from the peer's memory to here. Complete when all bytes are placed and visible here.
@@ -88,8 +88,29 @@ pub struct ReadRequest {
     pub list: Option<BufferRange>,
     /// What the peer's user is told once everything has been read. The READ is then complete when
     /// the peer has acknowledged that.
-    pub immediate: Option<u64>,
+    pub notice: Option<Notice>,
 }
+
+/// What the peer's user is told of a transfer: 64 bits, and perhaps some bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The 64 bits.
+    pub immediate: u64,
+    /// The bytes, at most [`MAX_NOTE_BYTES`]; of length zero if there are none. They must stay readable
+    /// until the completion.
+    pub note: BufferRange,
+}
+
+impl Notice {
+    /// 64 bits and no note.
+    pub const fn immediate(immediate: u64) -> Self {
+        Self { immediate, note: BufferRange { buffer: BufferId(0), offset: 0, len: 0 } }
+    }
+}
+
+/// The longest note, in bytes. Notes wait in memory of the peer's engine until its user takes them, so
+/// they are for names and descriptions; what is longer is a message.
+pub const MAX_NOTE_BYTES: u64 = 4096;
 
 /// An atomic operation on eight bytes of the peer's memory, in that host's byte order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

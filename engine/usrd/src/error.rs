@@ -185,6 +185,12 @@ pub enum SubmitError {
         /// What was asked for.
         service: Service,
     },
+    /// What a transfer is to tell is too long.
+    #[error("a note has at most {max_bytes} bytes; send what is longer as a message")]
+    NoteTooLong {
+        /// The most that it may be, in bytes.
+        max_bytes: usize,
+    },
     /// The engine is shut down or shutting down, or its device failed.
     #[error("the engine is closed")]
     Closed,

@@ -58,6 +58,7 @@ mod error;
 mod event;
 mod life;
 mod memory;
+mod notice;
 mod options;
 mod peer;
 mod places;
@@ -81,15 +82,19 @@ pub use error::{
     UpdateAddressError,
 };
 pub use event::Event;
+pub use notice::{Notice, Notification};
 pub use options::{Many, RecvOptions, SendOptions, Tags};
 pub use peer::Peer;
 pub use queue::CompletionQueue;
 pub use region::{BadRemoteRegion, Region, RegionOptions, RemoteRegion, Unregistered};
 pub use stats::{DriverStats, EngineInfo, EngineStats, PeerReport, PeerSnapshot, ShutdownReport};
 pub use transfer::{
-    NotRegistered, Notification, RegionCompletion, TransferCompletion, TransferFailure,
-    TransferOptions,
+    NotRegistered, RegionCompletion, TransferCompletion, TransferFailure, TransferOptions,
 };
+
+/// The longest [`Notice::note`], in bytes. Notes wait in memory of the peer's engine until its user takes
+/// them: they are for names and descriptions, and what is longer is a message.
+pub const MAX_NOTE_BYTES: usize = proto::MAX_NOTE_BYTES as usize;
 
 pub use bytes::{Bytes, BytesMut};
 pub use usrd_device as device;

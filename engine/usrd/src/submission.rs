@@ -5,16 +5,15 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use usrd_device::Address;
-use usrd_proto::{AtomicOp, Block, PeerFailure, RegionAddress};
+use usrd_proto::{AtomicOp, Block, CompletionLevel, PeerFailure, RegionAddress};
 
 use crate::driver::Parted;
 use crate::memory::Memory;
 use crate::{
     CommandError, Completion, CompletionQueue, ConnectError, CopyError, EngineStats, NotRegistered,
-    Peeked, Peer, PeerSnapshot, PinError, RecvCompletion, RecvFailure, RecvOptions, RecvOver,
-    Region, RegionCompletion, RegionOptions, RegisterError, SendCompletion, SendFailure,
-    SendOptions, ShutdownReport, Tags, TransferCompletion, TransferFailure, TransferOptions,
-    UpdateAddressError,
+    Notice, Peeked, Peer, PeerSnapshot, PinError, RecvCompletion, RecvFailure, RecvOptions,
+    RecvOver, Region, RegionCompletion, RegionOptions, RegisterError, SendCompletion, SendFailure,
+    SendOptions, ShutdownReport, Tags, TransferCompletion, TransferFailure, UpdateAddressError,
 };
 
 /// An operation, on its way to the driver.
@@ -38,7 +37,10 @@ pub(crate) enum Operation {
 #[derive(Debug)]
 pub(crate) struct Transfer {
     pub(crate) peer: Peer,
-    pub(crate) options: TransferOptions,
+    pub(crate) context: u64,
+    pub(crate) level: CompletionLevel,
+    /// Apart, so that those who say nothing pay nothing for it.
+    pub(crate) notice: Option<Box<Notice>>,
     pub(crate) what: What,
 }
 
@@ -82,13 +84,12 @@ impl Operation {
                 buffer,
                 result: Err(RecvFailure::Closed),
             }),
-            Self::Transfer(Transfer { peer, options, what }) => {
+            Self::Transfer(Transfer { peer, context, what, .. }) => {
                 let buffer = match what {
                     What::Read { buffer, .. } => Some(buffer),
                     _ => None,
                 };
                 let result = Err(TransferFailure::NotSent(PeerFailure::Closed));
-                let context = options.context;
                 Completion::Transfer(TransferCompletion { engine, context, peer, buffer, result })
             }
             // The memory of a region goes with the driver.

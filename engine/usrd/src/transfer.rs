@@ -3,11 +3,11 @@
 use bytes::BytesMut;
 use usrd_proto::{Cancelled, CompletionLevel, PeerFailure, Refusal, TransferError};
 
-use crate::Peer;
+use crate::{Notice, Peer};
 
 /// How a one-sided operation is to be carried out: by default complete once acknowledged, and
 /// without a word to the peer's user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransferOptions {
     /// Handed back in the completion.
     pub context: u64,
@@ -15,14 +15,14 @@ pub struct TransferOptions {
     /// and will place it, or once it reports all of them placed and visible. Others are complete
     /// when the answer is in place.
     pub level: CompletionLevel,
-    /// 64 bits for the peer's user, see [`notify`](Self::notify).
-    pub immediate: Option<u64>,
+    /// Something for the peer's user, see [`notify`](Self::notify).
+    pub notice: Option<Notice>,
 }
 
 impl TransferOptions {
     /// The defaults, under a name of the caller's choosing.
     pub const fn new(context: u64) -> Self {
-        Self { context, level: CompletionLevel::Acknowledged, immediate: None }
+        Self { context, level: CompletionLevel::Acknowledged, notice: None }
     }
 
     /// Completes a WRITE only when the peer reports it placed and visible.
@@ -32,12 +32,12 @@ impl TransferOptions {
         self
     }
 
-    /// Tells the peer's user: a [`Notification`] comes out of its engine, exactly once, after all
-    /// bytes of a WRITE are in its memory, or after all bytes of a READ are in this engine's.
-    /// Not for atomics.
+    /// Tells the peer's user: a [`Notification`](crate::Notification) comes out of its engine, exactly
+    /// once, after all bytes of a WRITE are in its memory, or after all bytes of a READ are in this
+    /// engine's. A number is enough, or a few bytes: see [`Notice`]. Not for atomics.
     #[must_use]
-    pub const fn notify(mut self, immediate: u64) -> Self {
-        self.immediate = Some(immediate);
+    pub fn notify(mut self, notice: impl Into<Notice>) -> Self {
+        self.notice = Some(notice.into());
         self
     }
 }
@@ -94,19 +94,6 @@ impl From<usrd_proto::TransferFailure> for TransferFailure {
             usrd_proto::TransferFailure::Cancelled(how) => Self::Cancelled(how),
         }
     }
-}
-
-/// A peer's transfer with an immediate is in place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Notification {
-    /// The id of its engine, as [`Builder::id`](crate::Builder::id) has set it.
-    pub engine: u32,
-    /// Whose it was.
-    pub peer: Peer,
-    /// What the peer says.
-    pub immediate: u64,
-    /// How much was written here, in bytes; zero if the peer has read, or only says this.
-    pub bytes: u64,
 }
 
 /// A deregistration that is over: nothing will touch the memory again.

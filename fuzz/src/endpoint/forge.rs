@@ -137,7 +137,11 @@ impl Seen {
             op,
             payload_len: len.into(),
             message_id: near(self.message, message.into()),
-            order: near(self.order, order.into()),
+            // Of a WRITE it is the length of its note.
+            order: match op {
+                Op::Write => order.min(0).unsigned_abs().into(),
+                _ => near(self.order, order.into()),
+            },
             total_len: total.into(),
             offset: offset.into(),
             open: None,

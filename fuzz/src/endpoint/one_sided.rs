@@ -4,7 +4,8 @@ use usrd_proto::transfer::tidy;
 use usrd_proto::wire::{decode_list, encode_list};
 use usrd_proto::{
     Access, Atomic, AtomicOp, AtomicRequest, Block, BounceId, BufferId, BufferRange, InboundId,
-    Instant, Layout, PeerId, ReadRequest, RegionAddress, RegionRequest, Token, WriteRequest,
+    Instant, Layout, Notice, PeerId, ReadRequest, RegionAddress, RegionRequest, Token,
+    WriteRequest,
 };
 
 use super::memory::Place;
@@ -81,11 +82,13 @@ impl Node {
         let bytes = vec![id as u8; len as usize];
         let local = BufferRange { buffer: BufferId(id as u32), offset: 0, len };
         self.transfers.insert(id, bytes);
+        // The front of what is written is said, too, now and then.
+        let note = BufferRange { len: if len % 3 == 0 { len.min(300) } else { 0 }, ..local };
         let request = WriteRequest {
             token: Token(id),
             layout: Layout::One { local, remote: there.start },
             level: how.level(),
-            immediate: (len % 2 == 1).then_some(id),
+            notice: (len % 2 == 1).then_some(Notice { immediate: id, note }),
         };
         self.endpoint.write(now, peer, request).is_ok()
     }
@@ -96,8 +99,8 @@ impl Node {
         self.transfers.insert(id, Vec::new());
         let local = BufferRange { buffer, offset: 0, len };
         let layout = Layout::One { local, remote: there.start };
-        let immediate = (len % 2 == 1).then_some(id);
-        let request = ReadRequest { token: Token(id), layout, list: None, immediate };
+        let notice = (len % 2 == 1).then_some(Notice::immediate(id));
+        let request = ReadRequest { token: Token(id), layout, list: None, notice };
         self.endpoint.read(now, peer, request).is_ok()
     }
 
@@ -120,7 +123,7 @@ impl Node {
         let range = BufferRange { buffer: BufferId(id as u32), offset: 0, len: list.len() as u64 };
         self.transfers.insert(id, list);
         let layout = Layout::Blocks(blocks);
-        let request = ReadRequest { token: Token(id), layout, list: Some(range), immediate: None };
+        let request = ReadRequest { token: Token(id), layout, list: Some(range), notice: None };
         self.endpoint.read(now, peer, request).is_ok()
     }
 

@@ -287,7 +287,7 @@ impl<T: Transport> Host<T> {
                 CoreEvent::TransferCompleted { token, result, .. } => {
                     self.transferred(world, token, result);
                 }
-                CoreEvent::Notified { peer, immediate, len } => {
+                CoreEvent::Notified { peer, immediate, len, .. } => {
                     self.notified(world, peer, immediate, len);
                 }
                 CoreEvent::ListArrived { list, bounce, len } => {

@@ -5,7 +5,8 @@ use std::fmt::Display;
 use usrd_proto::wire::{decode_list, encode_list};
 use usrd_proto::{
     Access, AtomicOp, AtomicRequest, Block, BounceId, BufferRange, InboundId, Instant, Layout,
-    PeerId, ReadRequest, RegionAddress, RegionRequest, Token, TransferFailure, WriteRequest,
+    Notice, PeerId, ReadRequest, RegionAddress, RegionRequest, Token, TransferFailure,
+    WriteRequest,
 };
 
 use super::{Host, Transport};
@@ -102,17 +103,17 @@ impl<T: Transport> Host<T> {
             }
         };
         let token = Token(message.into());
-        let immediate = spec.operation.immediate.then(|| immediate_of(message));
+        let notice = spec.operation.immediate.then(|| Notice::immediate(immediate_of(message)));
         let asked = if spec.pulls() {
             let list = list_of(&layout).map(|bytes| {
                 let (buffer, len) = (list_buffer(message), bytes.len() as u64);
                 world.exposed.lists.insert(message, bytes);
                 BufferRange { buffer, offset: 0, len }
             });
-            core.read(now, peer, ReadRequest { token, layout, list, immediate })
+            core.read(now, peer, ReadRequest { token, layout, list, notice })
         } else {
             let level = world.options.level;
-            core.write(now, peer, WriteRequest { token, layout, level, immediate })
+            core.write(now, peer, WriteRequest { token, layout, level, notice })
         };
         if let Some(local) = local {
             // It is given back when the operation is over.

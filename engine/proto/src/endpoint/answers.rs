@@ -1,16 +1,16 @@
 //! The answers to this side's READs and atomics come in. Rules T7 and T9.
 
+use super::Endpoint;
 use super::receive::Outcome;
-use super::{Endpoint, transfers};
 use crate::boundary::{Destination, Disposition, InboundId, PeerFailure, Placement};
 use crate::drop_reason::DropReason;
-use crate::ids::{PeerId, Service};
-use crate::message::{Binding, End, InMessage, OutMessage, Piece, Wanted};
+use crate::ids::{BufferRange, PeerId, Service};
+use crate::message::{Binding, BlockList, End, InMessage, OutMessage, Piece, Wanted};
 use crate::psn::Psn;
 use crate::region::Refusal;
 use crate::shared::Shared;
 use crate::time::Instant;
-use crate::transfer::TransferFailure;
+use crate::transfer::{Notice, TransferFailure};
 use crate::wire::{DataView, Op};
 
 impl Endpoint {
@@ -91,21 +91,22 @@ impl Endpoint {
                 self.report(now, &message);
             }
         }
-        let notify = match self.shared.operations[operation as usize].wanted {
-            Wanted::Bytes { immediate, .. } => immediate,
+        let notice = match self.shared.operations[operation as usize].wanted {
+            Wanted::Bytes { notice, .. } => notice,
             Wanted::Value => None,
         };
-        match notify.filter(|_| self.shared.operations[operation as usize].failure.is_none()) {
+        match notice.filter(|_| self.shared.operations[operation as usize].failure.is_none()) {
             None => self.shared.end_operation(operation, Ok(0)),
-            Some(immediate) => self.notify_reader(now, operation, immediate),
+            Some(notice) => self.notify_reader(now, operation, notice),
         }
     }
 
     /// Tells the peer that it has been read; the operation is over when it knows.
-    fn notify_reader(&mut self, now: Instant, operation: u32, immediate: u64) {
+    fn notify_reader(&mut self, now: Instant, operation: u32, notice: Notice) {
         let peer = self.shared.operations[operation as usize].peer;
+        let nothing = BlockList::whole(BufferRange { len: 0, ..notice.note });
         let message = OutMessage::new(peer, None, Service::Srd, Op::Write);
-        self.submit(now, message, transfers::notification(immediate, operation));
+        self.submit_write(now, message, nothing, Some(notice), Some(operation));
     }
 
     /// The value before an atomic, or why a READ fails.

@@ -152,7 +152,7 @@ impl Endpoint {
                 self.free_bounce(id);
                 self.deliver_in_order(now, key, to);
             }
-            Binding::Write { immediate } => self.finish_write(now, key, immediate),
+            Binding::Write { notice } => self.finish_write(now, key, notice),
             Binding::Read { operation } => self.finish_read(now, key, operation),
             Binding::List { id } => self.shared.events.push_back(Event::ListArrived {
                 list: InboundId::message(key),

@@ -52,6 +52,7 @@ mod grants;
 mod moved;
 mod multi;
 mod newcomers;
+mod notices;
 mod peers;
 mod receive;
 mod regions;
@@ -113,7 +114,7 @@ pub struct Endpoint {
     /// How many contexts were begun: the upper bits of context ids.
     generation: u8,
     resets: peers::ResetBudget,
-    /// Immediates that there is room for.
+    /// Notifications that there is room for.
     notifications_free: u32,
     grants: grants::Grants,
     turns: turns::Turns,

@@ -170,9 +170,11 @@ impl Endpoint {
                     self.matcher.post_again(recv, &mut self.shared);
                 }
             }
-            Binding::Write { immediate } => {
+            Binding::Write { notice } => {
                 self.shared.served -= 1;
-                self.notifications_free += u32::from(immediate.is_some());
+                if let Some(notice) = notice {
+                    self.forget_notice(notice);
+                }
             }
             Binding::List { id } => {
                 self.shared.served -= 1;

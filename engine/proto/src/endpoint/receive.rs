@@ -181,7 +181,9 @@ impl Endpoint {
     ) -> Outcome {
         let key = match self.bind(now, index, data) {
             Ok(key) => key,
-            Err(deliver::BindError::NoBuffer) => return self.refuse_for_now(now, index, data),
+            Err(deliver::BindError::NoBuffer) => {
+                return self.refuse_for_now(now, index, data, data.total_len());
+            }
             Err(deliver::BindError::Impossible) => return Err(DropReason::Inconsistent),
         };
         let peer = &mut *self.peers[index as usize];
@@ -222,16 +224,17 @@ impl Endpoint {
         Err(DropReason::NoBuffer)
     }
 
-    /// No room for a message: its sender is told, and called when there is. Rule M7.
+    /// No room for so many bytes of a message: its sender is told, and called when there is. Rule M7.
     pub(super) fn refuse_for_now(
         &mut self,
         now: Instant,
         index: u32,
         data: DataView<'_>,
+        wanted_bytes: u64,
     ) -> Outcome {
         let outcome = self.refuse(index, data);
         if let Some(&nack) = self.peers[index as usize].receiver.last_nack() {
-            self.wait_for_turn(now, index, data.total_len(), nack);
+            self.wait_for_turn(now, index, wanted_bytes, nack);
         }
         outcome
     }

@@ -47,12 +47,6 @@ impl Endpoint {
         self.shared.regions.len()
     }
 
-    /// The user has taken this many notifications: there is room for as many more.
-    pub fn notifications_taken(&mut self, count: u32) {
-        let limit = self.shared.config.max_notifications;
-        self.notifications_free = self.notifications_free.saturating_add(count).min(limit);
-    }
-
     /// A placement into a region, or an atomic on it, is done.
     #[inline]
     pub(super) fn release_region(&mut self, slot: u32) {

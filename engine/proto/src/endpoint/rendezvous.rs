@@ -42,7 +42,7 @@ impl Endpoint {
         }
         let local = BufferRange { buffer: recv.buffer, offset: recv.offset, len };
         let blocks = BlockList::whole(local);
-        let wanted = Wanted::Bytes { blocks, immediate: None, inbound: None };
+        let wanted = Wanted::Bytes { blocks, notice: None, inbound: None };
         let pulled = Some(Pulled { envelope, len, recv });
         let operation = Operation { pulled, ..Operation::new(peer, recv.token, wanted) };
         let operation = self.shared.operations.insert(operation) as u32;

@@ -2,10 +2,10 @@
 
 use super::Endpoint;
 use super::receive::{Outcome, accept, admit};
-use crate::boundary::{Atomic, Destination, Disposition, Event, InboundId, Placement};
+use crate::boundary::{Atomic, Destination, Disposition, InboundId, Placement};
 use crate::drop_reason::DropReason;
 use crate::ids::Service;
-use crate::message::{Binding, BlockList, InMessage, OutMessage, Side, Stop};
+use crate::message::{Binding, BlockList, InMessage, InNotice, OutMessage, Side, Stop};
 use crate::psn::Psn;
 use crate::region::{Access, Refusal, RegionAddress};
 use crate::time::Instant;
@@ -51,50 +51,45 @@ impl Endpoint {
         self.credit_arrival(index, psn, 0, None);
     }
 
-    /// A piece of a transfer, or its immediate. Rules T2, T4, T6.
+    /// A piece of a transfer, or what it tells. Rules T2, T4, T6.
     fn take_write(&mut self, now: Instant, index: u32, psn: Psn, data: DataView<'_>) -> Outcome {
+        if data.is_notice() {
+            return self.take_notice(now, index, psn, data);
+        }
         let address = RegionAddress::from_words(data.args());
-        let place = match data.payload_len() {
-            0 if self.notifications_free == 0 => return self.refuse(index, data),
-            0 => None,
-            len => {
-                let peer = self.peers[index as usize].id;
-                let regions = &self.shared.regions;
-                match regions.check(peer, address, len.into(), Access::WRITE) {
-                    Ok(buffer) => Some((buffer, address)),
-                    Err(refusal) => return self.turn_down(index, data, refusal),
-                }
-            }
+        let (peer, len) = (self.peers[index as usize].id, data.payload_len());
+        let buffer = match self.shared.regions.check(peer, address, len.into(), Access::WRITE) {
+            Ok(buffer) => buffer,
+            Err(refusal) => return self.turn_down(index, data, refusal),
         };
         let key = match self.begun(index, data)? {
             Some(key) => key,
             None if self.is_overloaded() => return self.refuse(index, data),
-            None => self.begin(index, data, Binding::Write { immediate: None }),
+            None => self.begin(index, data, Binding::Write { notice: None }),
         };
+        self.take_written(now, index, psn, key, data);
+        let slot = address.slot();
+        self.shared.regions.hold(slot);
+        Ok(Disposition::Place(Placement {
+            message: InboundId { message: key, region: slot.into() },
+            destination: Destination::Memory(buffer),
+            offset: address.offset(),
+            len: len.into(),
+        }))
+    }
+
+    /// A piece of a WRITE is accepted.
+    pub(super) fn take_written(
+        &mut self,
+        now: Instant,
+        index: u32,
+        psn: Psn,
+        key: u32,
+        data: DataView<'_>,
+    ) {
         self.accept(now, index, psn, data);
-        let message = &mut self.inbound[key as usize];
-        message.take(data);
-        if place.is_none() {
-            message.binding = Binding::Write { immediate: Some(data.args()[0]) };
-            self.notifications_free -= 1;
-        }
+        self.inbound[key as usize].take(data);
         self.end_if_arrived(index, key, data);
-        match place {
-            Some((buffer, address)) => {
-                let slot = address.slot();
-                self.shared.regions.hold(slot);
-                Ok(Disposition::Place(Placement {
-                    message: InboundId { message: key, region: slot.into() },
-                    destination: Destination::Memory(buffer),
-                    offset: address.offset(),
-                    len: data.payload_len().into(),
-                }))
-            }
-            None => {
-                self.advance(now, key);
-                Ok(Disposition::Consumed)
-            }
-        }
     }
 
     /// The message that a packet is part of, if one has begun.
@@ -112,7 +107,7 @@ impl Endpoint {
     }
 
     /// Begins a message of which this is the first packet.
-    fn begin(&mut self, index: u32, data: DataView<'_>, binding: Binding) -> u32 {
+    pub(super) fn begin(&mut self, index: u32, data: DataView<'_>, binding: Binding) -> u32 {
         let peer = &mut self.peers[index as usize];
         self.shared.served += 1;
         let message = InMessage::one_sided(peer.id, data, binding);
@@ -124,7 +119,7 @@ impl Endpoint {
     }
 
     /// Whether this side is at as much for others as it may be.
-    fn is_overloaded(&self) -> bool {
+    pub(super) fn is_overloaded(&self) -> bool {
         self.shared.served >= self.shared.config.max_served
     }
 
@@ -136,13 +131,12 @@ impl Endpoint {
     }
 
     /// A transfer is in place. Rule T6.
-    pub(super) fn finish_write(&mut self, now: Instant, key: u32, immediate: Option<u64>) {
+    pub(super) fn finish_write(&mut self, now: Instant, key: u32, notice: Option<InNotice>) {
         let message = self.inbound.remove(key as usize);
         self.shared.served -= 1;
-        self.shared.stats.writes_received += u64::from(message.total_len > 0);
-        if let Some(immediate) = immediate {
-            let (peer, len) = (message.peer, message.total_len);
-            self.shared.events.push_back(Event::Notified { peer, immediate, len });
+        self.shared.stats.writes_received += u64::from(message.written_len() > 0);
+        if let Some(notice) = notice {
+            self.deliver_notice(&message, notice);
         }
         if message.report && !message.detached {
             self.report(now, &message);
@@ -189,7 +183,7 @@ impl Endpoint {
             None if self.is_overloaded() => return self.refuse(index, data),
             None => match self.take_bounce(now, index, data.total_len()) {
                 Some(id) => self.begin(index, data, Binding::List { id }),
-                None => return self.refuse_for_now(now, index, data),
+                None => return self.refuse_for_now(now, index, data, data.total_len()),
             },
         };
         self.accept(now, index, psn, data);
@@ -300,7 +294,12 @@ impl Endpoint {
     }
 
     /// The operation fails: the peer is told why, and the packet is not accepted. Rule T4.
-    fn turn_down(&mut self, index: u32, data: DataView<'_>, refusal: Refusal) -> Outcome {
+    pub(super) fn turn_down(
+        &mut self,
+        index: u32,
+        data: DataView<'_>,
+        refusal: Refusal,
+    ) -> Outcome {
         let credit = self.credit(index);
         let peer = &mut self.peers[index as usize];
         let Some(address) = peer.context.remote() else {

@@ -8,7 +8,7 @@ use crate::peer::Parting;
 use crate::peer::sender::DataPacket;
 use crate::shared::Shared;
 use crate::time::Instant;
-use crate::transfer::{AtomicRequest, Layout, ReadRequest, WriteRequest};
+use crate::transfer::{AtomicRequest, Layout, MAX_NOTE_BYTES, Notice, ReadRequest, WriteRequest};
 use crate::wire::{Data, DataFlags, LIST_ENTRY_BYTES, Op};
 
 impl Endpoint {
@@ -19,19 +19,15 @@ impl Endpoint {
         peer: PeerId,
         request: WriteRequest,
     ) -> Result<(), TransferError> {
-        let WriteRequest { token, layout, level, immediate } = request;
+        let WriteRequest { token, layout, level, notice } = request;
+        check_note(notice)?;
         let blocks = self.blocks_of(peer, layout)?;
-        let len = blocks.total_len();
-        if len == 0 && immediate.is_none() {
+        if blocks.total_len() == 0 && notice.is_none() {
             return Err(TransferError::Empty);
         }
         blocks.hold(&mut self.shared.regions);
-        let message = OutMessage {
-            range: BufferRange { len, ..NO_RANGE },
-            level,
-            ..OutMessage::new(peer, Some(token), Service::Srd, Op::Write)
-        };
-        self.submit(now, message, Side::Write { blocks, immediate, reader: None });
+        let message = OutMessage::new(peer, Some(token), Service::Srd, Op::Write);
+        self.submit_write(now, OutMessage { level, ..message }, blocks, notice, None);
         self.shared.pending_sends += 1;
         Ok(())
     }
@@ -43,7 +39,8 @@ impl Endpoint {
         peer: PeerId,
         request: ReadRequest,
     ) -> Result<(), TransferError> {
-        let ReadRequest { token, layout, list, immediate } = request;
+        let ReadRequest { token, layout, list, notice } = request;
+        check_note(notice)?;
         let blocks = self.blocks_of(peer, layout)?;
         let (len, count, remote) = (blocks.total_len(), blocks.len(), blocks.first_remote());
         if len == 0 {
@@ -54,7 +51,7 @@ impl Endpoint {
             return Err(TransferError::BadBlocks { max_bytes: MAX_MESSAGE_BYTES });
         }
         blocks.hold(&mut self.shared.regions);
-        let wanted = Wanted::Bytes { blocks, immediate, inbound: None };
+        let wanted = Wanted::Bytes { blocks, notice, inbound: None };
         let mut operation = Operation::new(peer, token, wanted);
         operation.lists = count > 1;
         let operation = self.shared.operations.insert(operation) as u32;
@@ -83,6 +80,24 @@ impl Endpoint {
         let message = OutMessage::new(peer, None, Service::Srd, op);
         self.ask(now, message, Side::Request { operation, remote, operands }, operation);
         Ok(())
+    }
+
+    /// Takes a WRITE up: its blocks, then what it tells.
+    pub(super) fn submit_write(
+        &mut self,
+        now: Instant,
+        message: OutMessage,
+        blocks: BlockList,
+        notice: Option<Notice>,
+        reader: Option<u32>,
+    ) {
+        let note_len = notice.map_or(0, |notice| notice.note.len);
+        let message = OutMessage {
+            range: BufferRange { len: blocks.total_len() + note_len, ..NO_RANGE },
+            order: note_len as u32,
+            ..message
+        };
+        self.submit(now, message, Side::Write { blocks, notice, reader });
     }
 
     /// One-sided operations that wait for an answer.
@@ -193,11 +208,13 @@ pub(super) fn dress(
     }
     let offset = packet.offset;
     match &mut shared.sides[message.side as usize] {
-        Side::Write { blocks, immediate, .. } => {
-            data.flags = data.flags.with(DataFlags::IMMEDIATE, immediate.is_some());
-            if packet.len == 0 {
-                data.args = [immediate.unwrap_or(0), 0];
-                return None;
+        Side::Write { blocks, notice, .. } => {
+            data.flags = data.flags.with(DataFlags::IMMEDIATE, notice.is_some());
+            if let (Some(notice), Some(at)) = (notice, offset.checked_sub(blocks.total_len())) {
+                data.args = [notice.immediate, 0];
+                let BufferRange { buffer, offset: start, .. } = notice.note;
+                let piece = BufferRange { buffer, offset: start + at, len: packet.len.into() };
+                return (packet.len > 0).then_some(piece);
             }
             let piece = blocks.piece(offset, packet.len.into(), &shared.regions)?;
             data.args = piece.remote.words();
@@ -243,11 +260,9 @@ pub(super) fn dress(
 
 const NO_RANGE: BufferRange = BufferRange { buffer: crate::ids::BufferId(0), offset: 0, len: 0 };
 
-/// A WRITE without bytes, which only tells what a READ has to.
-pub(super) fn notification(immediate: u64, reader: u32) -> Side {
-    let layout =
-        Layout::One { local: NO_RANGE, remote: crate::region::RegionAddress::new(0, 0, 0) };
-    let blocks = BlockList::new(layout, MAX_MESSAGE_BYTES);
-    let Some(blocks) = blocks else { unreachable!("nothing is not too long") };
-    Side::Write { blocks, immediate: Some(immediate), reader: Some(reader) }
+fn check_note(notice: Option<Notice>) -> Result<(), TransferError> {
+    match notice.is_none_or(|notice| notice.note.len <= MAX_NOTE_BYTES) {
+        true => Ok(()),
+        false => Err(TransferError::NoteTooLong { max_bytes: MAX_NOTE_BYTES }),
+    }
 }

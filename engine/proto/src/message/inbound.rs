@@ -30,7 +30,7 @@ pub(crate) struct InMessage {
     pub ended: Option<End>,
     /// Its context has ended; it had arrived, and is delivered on its own.
     pub detached: bool,
-    /// What has to arrive: its bytes, and one more for an immediate.
+    /// What has to arrive: its bytes, and one more for an immediate that is a packet of its own.
     expected: u64,
     /// How much of that has arrived.
     received: u64,
@@ -49,8 +49,8 @@ pub(crate) enum Binding {
     Bounce { id: BounceId, claimed: Option<PostedRecv> },
     /// From bounce memory to the receive that claimed it.
     Copying { id: BounceId, to: PostedRecv },
-    /// A WRITE: to the regions that its packets name.
-    Write { immediate: Option<u64> },
+    /// A WRITE: to the regions that its packets name, and what it tells to bounce memory.
+    Write { notice: Option<InNotice> },
     /// The answer to a READ: to the memory of this operation.
     Read { operation: u32 },
     /// The list of a READ: to bounce memory, until the driver has read it.
@@ -59,6 +59,14 @@ pub(crate) enum Binding {
     Atomic,
     /// Nowhere yet: it is at its sender. Its record takes this part of bounce memory.
     Announced { room: BounceId },
+}
+
+/// What a WRITE of the peer's tells this side's user, once a packet of it has arrived.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InNotice {
+    pub immediate: u64,
+    /// Where its note lies, if it has one.
+    pub note: Option<BounceId>,
 }
 
 /// Why a message will not arrive whole.
@@ -115,8 +123,7 @@ impl InMessage {
         let report = data.flags().has(DataFlags::REPORT);
         let (numbers, len) = ((data.message_id(), data.order()), data.total_len());
         let message = Self::new(peer, data.service(), numbers, len, report, binding);
-        let extra = data.op() == Op::Write && data.flags().has(DataFlags::IMMEDIATE);
-        let expected = len + u64::from(extra);
+        let expected = len + u64::from(data.op() == Op::Write && data.has_bare_immediate());
         Self { op: data.op(), expected, ..message }
     }
 
@@ -190,6 +197,24 @@ impl InMessage {
         self.placing += 1;
     }
 
+    /// WRITE: what it tells, as far as that is known.
+    pub(crate) fn notice(&self) -> Option<InNotice> {
+        match self.binding {
+            Binding::Write { notice } => notice,
+            _ => None,
+        }
+    }
+
+    /// WRITE: how long its note is, in bytes.
+    pub(crate) fn note_len(&self) -> u64 {
+        self.order.into()
+    }
+
+    /// WRITE: how much of it goes to regions, in bytes.
+    pub(crate) fn written_len(&self) -> u64 {
+        self.total_len - self.note_len()
+    }
+
     /// How much has not arrived, in bytes.
     pub(crate) fn missing_bytes(&self) -> u64 {
         self.expected.saturating_sub(self.received)
@@ -216,6 +241,7 @@ impl InMessage {
     pub(crate) fn agrees_with_operation(&self, data: DataView<'_>) -> bool {
         self.total_len == data.total_len()
             && self.op == data.op()
+            && (self.op != Op::Write || self.order == data.order())
             && self.received + data.weight() <= self.expected
     }
 

@@ -11,7 +11,7 @@ mod stop;
 mod tags;
 
 pub(crate) use blocks::{BlockList, Piece};
-pub(crate) use inbound::{Binding, End, Envelope, InMessage, NO_ENVELOPE};
+pub(crate) use inbound::{Binding, End, Envelope, InMessage, InNotice, NO_ENVELOPE};
 pub(crate) use matching::{Match, Matcher, NO_MULTI, PostedRecv};
 pub use multi::MULTI_RECV_ALIGN_BYTES;
 pub(crate) use multi::MultiRecv;

@@ -4,7 +4,7 @@
 
 use super::{BlockList, PostedRecv};
 use crate::ids::{PeerId, Token};
-use crate::transfer::TransferFailure;
+use crate::transfer::{Notice, TransferFailure};
 
 /// See the module's head.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub(crate) enum Wanted {
         /// Where they go.
         blocks: BlockList,
         /// What the peer is told when they are there.
-        immediate: Option<u64>,
+        notice: Option<Notice>,
         /// The message that brings them, once it has begun.
         inbound: Option<u32>,
     },
@@ -77,6 +77,6 @@ impl Operation {
 
     /// Whether something is to be said to the peer when it is over.
     pub(crate) fn notifies(&self) -> bool {
-        matches!(self.wanted, Wanted::Bytes { immediate: Some(_), .. })
+        matches!(self.wanted, Wanted::Bytes { notice: Some(_), .. })
     }
 }

@@ -4,14 +4,15 @@ use super::BlockList;
 use crate::cancelled::Cancelled;
 use crate::ids::CompletionLevel;
 use crate::region::RegionAddress;
+use crate::transfer::Notice;
 use crate::wire::Op;
 
 /// See the module's head. Ordinary messages have none.
 #[derive(Debug)]
 pub(crate) enum Side {
-    /// WRITE: these blocks, then the immediate in a piece of its own. Or what a READ of this side's
+    /// WRITE: these blocks, then the notice in pieces of its own. Or what a READ of this side's
     /// tells when it has all bytes.
-    Write { blocks: BlockList, immediate: Option<u64>, reader: Option<u32> },
+    Write { blocks: BlockList, notice: Option<Notice>, reader: Option<u32> },
     /// The answer to a READ, or to the PULL of a message that was announced: these blocks, to the
     /// peer's operation.
     Response { blocks: BlockList, operation: u32, announced: Option<u32> },
@@ -72,6 +73,8 @@ impl Side {
     /// The next piece, of a message of which `cut` of `total` bytes have been cut.
     pub(crate) fn next(&mut self, cut: u64, total: u64, mtu: u16) -> Cut {
         let left = match self {
+            // Its note.
+            Self::Write { blocks, .. } if cut >= blocks.total_len() => total - cut,
             Self::Write { blocks, .. } | Self::Response { blocks, .. } => blocks.left_in_block(cut),
             Self::List { .. } => total - cut,
             Self::Tagged(side) if !side.announced => total,
@@ -83,8 +86,8 @@ impl Side {
         };
         let len = left.min(mtu.into()) as u16;
         let more = match self {
-            // The immediate follows the last byte.
-            Self::Write { immediate: Some(_), .. } => cut < total,
+            // Without a note, the immediate follows the last byte.
+            Self::Write { notice: Some(notice), .. } if notice.note.len == 0 => cut < total,
             // One packet, with all of it or nothing.
             Self::Tagged(_) => false,
             _ => cut + u64::from(len) < total,
@@ -113,17 +116,15 @@ mod tests {
     use crate::transfer::Layout;
     use alloc::vec::Vec;
 
-    fn cuts(len: u64, immediate: Option<u64>) -> Vec<(u64, u16)> {
+    fn cuts(len: u64, notice: Option<Notice>) -> Vec<(u64, u16)> {
         let local = BufferRange { buffer: BufferId(0), offset: 0, len };
         let layout = Layout::One { local, remote: RegionAddress::new(0, 0, 0) };
-        let mut side = Side::Write {
-            blocks: BlockList::new(layout, 1 << 20).unwrap(),
-            immediate,
-            reader: None,
-        };
+        let mut side =
+            Side::Write { blocks: BlockList::new(layout, 1 << 20).unwrap(), notice, reader: None };
+        let total = len + notice.map_or(0, |notice| notice.note.len);
         let (mut cuts, mut done) = (Vec::new(), 0);
         loop {
-            let cut = side.next(done, len, 100);
+            let cut = side.next(done, total, 100);
             cuts.push((cut.offset, cut.len));
             done += u64::from(cut.len);
             if cut.last {
@@ -134,8 +135,17 @@ mod tests {
 
     #[test]
     fn an_immediate_is_one_more_piece() {
+        let notice = Some(Notice::immediate(1));
         assert_eq!(cuts(250, None), [(0, 100), (100, 100), (200, 50)]);
-        assert_eq!(cuts(200, Some(1)), [(0, 100), (100, 100), (200, 0)]);
-        assert_eq!(cuts(0, Some(1)), [(0, 0)]);
+        assert_eq!(cuts(200, notice), [(0, 100), (100, 100), (200, 0)]);
+        assert_eq!(cuts(0, notice), [(0, 0)]);
+    }
+
+    #[test]
+    fn a_note_begins_with_a_piece_and_brings_the_immediate() {
+        let note = BufferRange { buffer: BufferId(0), offset: 0, len: 130 };
+        let notice = Some(Notice { immediate: 1, note });
+        assert_eq!(cuts(150, notice), [(0, 100), (100, 50), (150, 100), (250, 30)]);
+        assert_eq!(cuts(0, notice), [(0, 100), (100, 30)]);
     }
 }

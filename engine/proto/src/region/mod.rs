@@ -154,6 +154,11 @@ pub enum Refusal {
     /// A block list is longer than the owner's memory for such lists.
     #[error("the list of blocks is too long for the peer; split it")]
     ListTooLong,
+    /// The note of a transfer is longer than all memory of the owner's for it.
+    #[error(
+        "the peer has no memory for a note of this length; shorten it, or raise bounce_bytes there"
+    )]
+    NoteTooLong,
     /// The region was revoked while it was being read.
     #[error("the region was revoked meanwhile")]
     Revoked,

@@ -9,7 +9,7 @@ use std::vec::Vec;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
-use super::one_sided::Memory;
+use super::one_sided::{Memory, NOTED, note_of};
 use super::pair::{A, B, Link, Pair, Side, config, pattern};
 use crate::boundary::{Event, SendFailure};
 use crate::cancelled::Cancelled;
@@ -137,7 +137,8 @@ impl Ledger {
 
     fn number(&mut self) -> u64 {
         self.next_number += 1;
-        self.next_number
+        // From there on, immediates have notes.
+        NOTED + self.next_number
     }
 
     fn perform(&mut self, pair: &mut Pair, step: &Step) {
@@ -242,6 +243,8 @@ impl Ledger {
                         (token, of_transfer(result.map(drop_token)))
                     }
                     Event::Notified { immediate, .. } => {
+                        let note = node.notes.remove(&immediate).unwrap_or_default();
+                        assert!(note == note_of(immediate), "the note of {immediate}");
                         *self.arrivals.entry(immediate).or_default() += 1;
                         taken += 1;
                         continue;
@@ -323,6 +326,7 @@ impl Ledger {
         for at in [A, B] {
             let endpoint = &pair.node(at).endpoint;
             endpoint.assert_at_rest();
+            assert_eq!(endpoint.free_notifications(), Config::default().max_notifications);
             assert_eq!((endpoint.regions(), endpoint.peers().count()), (0, 0));
         }
     }

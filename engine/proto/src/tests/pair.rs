@@ -250,6 +250,10 @@ impl Pair {
                 Event::BounceFreed { bounce } => {
                     node.bounces.remove(&bounce);
                 }
+                Event::Notified { immediate, note: Some(note), .. } => {
+                    let bytes = node.bounces[&note.bounce][..note.len as usize].to_vec();
+                    node.notes.insert(immediate, bytes);
+                }
                 Event::ListArrived { list, bounce, len } => {
                     let blocks = decode_list(&node.bounces[&bounce][..len as usize]);
                     let blocks = blocks.filter(|_| !node.spoil_lists);

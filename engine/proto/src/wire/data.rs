@@ -56,8 +56,8 @@ impl DataFlags {
     pub const SECURED: Self = Self(0x08);
     /// The sender wants to be told when the message is placed and visible.
     pub const REPORT: Self = Self(0x10);
-    /// There is an immediate. A SEND's takes the place of the first piece's offset; a WRITE's comes in
-    /// a piece of its own, after the last byte.
+    /// There is an immediate. A SEND's takes the place of the first piece's offset; a WRITE's comes with
+    /// its note, or in a piece of its own after the last byte.
     pub const IMMEDIATE: Self = Self(0x20);
 
     const DEFINED: u8 = Self::OPEN.0
@@ -100,7 +100,8 @@ pub struct Data {
     pub payload_len: u16,
     /// The message, in the sender's numbering for this peer.
     pub message_id: u32,
-    /// RD: the message's place in submission order. Zero otherwise.
+    /// RD: the message's place in submission order. WRITE: how long its note is, in bytes. See
+    /// docs/PROTOCOL.md for what others have here; mostly zero.
     pub order: u32,
     /// The whole message, in bytes. READ: what is asked for, in bytes. Atomics: the first operand.
     pub total_len: u64,

@@ -113,6 +113,7 @@ impl Refusal {
             Self::Revoked => 7,
             Self::Truncated => 8,
             Self::Withdrawn => 9,
+            Self::NoteTooLong => 10,
         }
     }
 
@@ -128,6 +129,7 @@ impl Refusal {
             7 => Self::Revoked,
             8 => Self::Truncated,
             9 => Self::Withdrawn,
+            10 => Self::NoteTooLong,
             _ => return None,
         })
     }

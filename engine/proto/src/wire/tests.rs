@@ -280,3 +280,36 @@ proptest! {
         prop_assert_eq!(view.offset(), if immediate.is_some() { 0 } else { offset });
     }
 }
+
+/// Rule D4: where the pieces of a WRITE and of its note may lie.
+#[test]
+fn pieces_of_notes_are_checked() {
+    let check = |immediate: bool, note_len: u32, (offset, len): (u64, u16)| {
+        let data = Data {
+            flags: DataFlags::default().with(DataFlags::IMMEDIATE, immediate),
+            service: Service::Srd,
+            op: Op::Write,
+            order: note_len,
+            total_len: 1000,
+            offset,
+            payload_len: len,
+            ..data()
+        };
+        let bytes = bytes(|out| data.encode(out));
+        Packet::decode(&bytes, bytes.len() + usize::from(len)).is_ok()
+    };
+    // The note is the last 100 bytes.
+    for piece in [(0, 900), (899, 1), (900, 100), (900, 1), (999, 1)] {
+        assert!(check(true, 100, piece), "{piece:?}");
+    }
+    for piece in [(0, 1000), (0, 901), (899, 2), (900, 101), (1000, 0), (900, 0), (1000, 1)] {
+        assert!(!check(true, 100, piece), "{piece:?}");
+    }
+    for note_len in [0, 100] {
+        assert!(!check(note_len > 0, note_len, (u64::MAX - 4, 5)), "wraps around");
+    }
+    assert!(check(true, 0, (1000, 0)) && check(false, 0, (0, 1000)));
+    assert!(!check(false, 100, (900, 100)), "a note without an immediate");
+    assert!(!check(false, 0, (1000, 0)) && !check(true, 0, (0, 0)));
+    assert!(check(true, 1000, (0, 1000)) && !check(true, 1001, (0, 1000)));
+}

@@ -26,6 +26,8 @@ pub(super) enum Space {
     Transfer,
     /// A region.
     Region,
+    /// What a one-sided operation tells the peer.
+    Note,
 }
 
 /// A send that is not completed.
@@ -66,6 +68,8 @@ pub(super) struct PendingTransfer {
     pub(super) context: u64,
     pub(super) to: Option<CompletionQueue>,
     pub(super) memory: TransferMemory,
+    /// What the peer is told.
+    pub(super) note: Bytes,
 }
 
 /// Memory of a one-sided operation that is not in regions.
@@ -104,6 +108,7 @@ impl Buffers {
         match split(range.buffer) {
             (Space::Send, index) => &self.sends[index as usize].data[start..start + len],
             (Space::Region, index) => regions.memory(index).slice(start, len),
+            (Space::Note, index) => &self.transfers[index as usize].note[start..start + len],
             (Space::Transfer, index) => match &self.transfers[index as usize].memory {
                 TransferMemory::Data(data) => &data[start..start + len],
                 memory => unreachable!("{memory:?} is not sent"),
@@ -126,6 +131,7 @@ impl Buffers {
                 _ => None,
             },
             (Space::Region, index) => regions.loan(index).map(Lent),
+            (Space::Note, index) => Some(Shared(&self.transfers.get(index as usize)?.note)),
         }
     }
 
@@ -226,7 +232,8 @@ pub(super) fn split(buffer: BufferId) -> (Space, u32) {
     let space = match buffer.0 >> SPACE_SHIFT {
         0 => Space::Send,
         1 => Space::Transfer,
-        _ => Space::Region,
+        2 => Space::Region,
+        _ => Space::Note,
     };
     (space, index)
 }
@@ -239,7 +246,7 @@ mod tests {
 
     #[test]
     fn spaces_do_not_mix() {
-        for space in [Space::Send, Space::Transfer, Space::Region] {
+        for space in [Space::Send, Space::Transfer, Space::Region, Space::Note] {
             for index in [0, 1, (1 << 30) - 1] {
                 assert_eq!(split(id_in(space, index)), (space, index as u32));
             }

@@ -91,7 +91,7 @@ impl Driver {
         transfer: PendingTransfer,
         result: Result<u64, TransferFailure>,
     ) {
-        let PendingTransfer { peer, context, to, memory } = transfer;
+        let PendingTransfer { peer, context, to, memory, .. } = transfer;
         let buffer = match memory {
             TransferMemory::Buffer(buffer) => Some(buffer),
             TransferMemory::None | TransferMemory::Data(_) => None,
@@ -142,7 +142,9 @@ impl Driver {
             proto::Event::TransferCompleted { token, result, .. } => {
                 self.transfer_completed(token, result);
             }
-            proto::Event::Notified { peer, immediate, len } => self.notified(peer, immediate, len),
+            proto::Event::Notified { peer, immediate, len, note } => {
+                self.notified(peer, immediate, len, note);
+            }
             proto::Event::ListArrived { list, bounce, len } => self.list_arrived(list, bounce, len),
             proto::Event::RegionReleased { buffer } => self.region_released(buffer),
         }

@@ -4,81 +4,76 @@ use bytes::Bytes;
 use usrd_proto::transfer::tidy;
 use usrd_proto::wire::{decode_list, encode_list};
 use usrd_proto::{
-    Atomic, AtomicRequest, Block, BounceId, BufferRange, InboundId, Layout, PeerId, ReadRequest,
-    Token, TransferError, WriteRequest,
+    Atomic, AtomicRequest, Block, BounceId, BufferRange, InboundId, Layout, Note, PeerId,
+    ReadRequest, Token, TransferError, WriteRequest,
 };
 
 use super::Driver;
 use super::buffers::{PendingTransfer, Space, TransferMemory, id_in};
 use crate::submission::{Transfer, What};
-use crate::{CompletionQueue, Notification, TransferFailure, TransferOptions};
+use crate::{CompletionQueue, Notice, Notification, TransferFailure};
 
 impl Driver {
     pub(super) fn start_transfer(&mut self, transfer: Transfer, to: Option<CompletionQueue>) {
-        let Transfer { peer, options, what } = transfer;
-        let context = options.context;
+        let Transfer { peer, context, level, notice, what } = transfer;
+        let (immediate, note) = match notice.map(|notice| *notice) {
+            Some(Notice { immediate, note }) => (Some(immediate), note),
+            None => (None, Bytes::new()),
+        };
+        let note_len = note.len();
         let memory = TransferMemory::None;
-        let index = self.buffers.transfers.insert(PendingTransfer { peer, context, to, memory });
+        let pending = PendingTransfer { peer, context, to, memory, note };
+        let index = self.buffers.transfers.insert(pending);
+        let notice = immediate.map(|immediate| usrd_proto::Notice {
+            immediate,
+            note: whole(Space::Note, index, note_len),
+        });
         let Some(id) = self.open_peer(peer) else {
             if let What::Read { buffer, .. } = what {
                 self.buffers.transfers[index].memory = TransferMemory::Buffer(buffer);
             }
             return self.transfer_rejected(index, TransferError::UnknownPeer);
         };
+        let token = token_of(index);
         let started = match what {
             What::Write { data, to } => {
-                let layout = Layout::One { local: whole(index, data.len()), remote: to };
+                let layout =
+                    Layout::One { local: whole(Space::Transfer, index, data.len()), remote: to };
                 self.buffers.transfers[index].memory = TransferMemory::Data(data);
-                self.start_write(index, id, layout, options)
+                let request = WriteRequest { token, layout, level, notice };
+                self.endpoint.write(self.now, id, request)
             }
             What::WriteBlocks(blocks) => {
-                self.start_write(index, id, Layout::Blocks(tidied(blocks)), options)
+                let layout = Layout::Blocks(tidied(blocks));
+                let request = WriteRequest { token, layout, level, notice };
+                self.endpoint.write(self.now, id, request)
             }
             What::Read { buffer, from } => {
-                let layout = Layout::One { local: whole(index, buffer.len()), remote: from };
+                let layout = Layout::One {
+                    local: whole(Space::Transfer, index, buffer.len()),
+                    remote: from,
+                };
                 self.buffers.transfers[index].memory = TransferMemory::Buffer(buffer);
-                self.start_read(index, id, layout, None, options)
+                let request = ReadRequest { token, layout, list: None, notice };
+                self.endpoint.read(self.now, id, request)
             }
             What::ReadBlocks(blocks) => {
                 let blocks = tidied(blocks);
                 let list = Bytes::from(encode_list(&blocks));
-                let range = whole(index, list.len());
+                let range = whole(Space::Transfer, index, list.len());
                 self.buffers.transfers[index].memory = TransferMemory::Data(list);
-                self.start_read(index, id, Layout::Blocks(blocks), Some(range), options)
+                let layout = Layout::Blocks(blocks);
+                let request = ReadRequest { token, layout, list: Some(range), notice };
+                self.endpoint.read(self.now, id, request)
             }
             What::Atomic { at, op } => {
-                let request = AtomicRequest { token: token_of(index), remote: at, op };
+                let request = AtomicRequest { token, remote: at, op };
                 self.endpoint.atomic(self.now, id, request)
             }
         };
         if let Err(error) = started {
             self.transfer_rejected(index, error);
         }
-    }
-
-    fn start_write(
-        &mut self,
-        index: usize,
-        peer: PeerId,
-        layout: Layout,
-        options: TransferOptions,
-    ) -> Result<(), TransferError> {
-        let TransferOptions { level, immediate, .. } = options;
-        let request = WriteRequest { token: token_of(index), layout, level, immediate };
-        self.endpoint.write(self.now, peer, request)
-    }
-
-    fn start_read(
-        &mut self,
-        index: usize,
-        peer: PeerId,
-        layout: Layout,
-        list: Option<BufferRange>,
-        options: TransferOptions,
-    ) -> Result<(), TransferError> {
-        let immediate = options.immediate;
-        let request = ReadRequest { token: token_of(index), layout, list, immediate };
-        self.endpoint.read(self.now, peer, request)
     }
 
     /// The core has not taken an operation.
@@ -108,14 +103,25 @@ impl Driver {
             }
             TransferMemory::Buffer(_) => {}
         }
+        let slice = |start: usize, len| pending.note.slice(start..start + len);
+        self.batch.hold(id_in(Space::Note, index), slice);
         self.transfer_over(pending, result.map_err(TransferFailure::from));
     }
 
     /// A peer's transfer is in place.
-    pub(super) fn notified(&mut self, peer: PeerId, immediate: u64, bytes: u64) {
+    pub(super) fn notified(
+        &mut self,
+        peer: PeerId,
+        immediate: u64,
+        bytes: u64,
+        note: Option<Note>,
+    ) {
+        let note =
+            note.map(|note| Bytes::copy_from_slice(self.bounce.front(note.bounce, note.len)));
+        let note = note.unwrap_or_default();
         let peer = self.routes.handle(peer);
         let engine = self.shared.info.id;
-        self.notify(Notification { engine, peer, immediate, bytes });
+        self.notify(Notification { engine, peer, immediate, note, bytes });
     }
 
     /// The list of a peer's READ is whole.
@@ -148,8 +154,8 @@ fn tidied(mut blocks: Vec<Block>) -> Vec<Block> {
 }
 
 /// All of an operation's own memory.
-fn whole(index: usize, len: usize) -> BufferRange {
-    BufferRange { buffer: id_in(Space::Transfer, index), offset: 0, len: len as u64 }
+fn whole(space: Space, index: usize, len: usize) -> BufferRange {
+    BufferRange { buffer: id_in(space, index), offset: 0, len: len as u64 }
 }
 
 pub(super) fn token_of(index: usize) -> Token {

@@ -9,8 +9,8 @@ use super::Engine;
 use crate::memory::Memory;
 use crate::submission::{Command, Operation, Transfer, What};
 use crate::{
-    CommandError, NotRegistered, Peer, Region, RegionOptions, RegisterError, Rejected, SubmitError,
-    TransferOptions, Unregistered,
+    CommandError, MAX_NOTE_BYTES, NotRegistered, Notice, Peer, Region, RegionOptions,
+    RegisterError, Rejected, SubmitError, TransferOptions, Unregistered,
 };
 
 impl Engine {
@@ -180,10 +180,16 @@ impl Engine {
         self.atomic(peer, at, AtomicOp::CompareSwap { expected, new }, context)
     }
 
-    /// Says 64 bits to a peer's user, apart from messages: a [`Notification`](crate::Notification)
-    /// comes out of its engine, exactly once. It needs no receive there.
-    pub fn notify(&self, peer: Peer, immediate: u64, context: u64) -> Result<(), SubmitError> {
-        let options = TransferOptions::new(context).notify(immediate);
+    /// Says something to a peer's user, apart from messages: a [`Notification`](crate::Notification)
+    /// comes out of its engine, exactly once. It needs no receive there. A number is enough, or a few
+    /// bytes: see [`Notice`].
+    pub fn notify(
+        &self,
+        peer: Peer,
+        notice: impl Into<Notice>,
+        context: u64,
+    ) -> Result<(), SubmitError> {
+        let options = TransferOptions::new(context).notify(notice);
         let to = RegionAddress::new(0, 0, 0);
         self.write(peer, Bytes::new(), to, options).map_err(|rejected| rejected.error)
     }
@@ -217,7 +223,12 @@ impl Engine {
         options: TransferOptions,
         what: What,
     ) -> Result<(), (SubmitError, What)> {
-        let operation = Operation::Transfer(Transfer { peer, options, what });
+        let TransferOptions { context, level, notice } = options;
+        if notice.as_ref().is_some_and(|notice| notice.note.len() > MAX_NOTE_BYTES) {
+            return Err((SubmitError::NoteTooLong { max_bytes: MAX_NOTE_BYTES }, what));
+        }
+        let notice = notice.map(Box::new);
+        let operation = Operation::Transfer(Transfer { peer, context, level, notice, what });
         self.submit(operation).map_err(|(error, operation)| match operation {
             Operation::Transfer(Transfer { what, .. }) => (error, what),
             _ => unreachable!("a rejected operation comes back unchanged"),

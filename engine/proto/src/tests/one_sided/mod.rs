@@ -2,6 +2,7 @@
 
 mod answers;
 mod faults;
+mod notices;
 mod random;
 mod refusals;
 mod regions;
@@ -16,7 +17,7 @@ use crate::boundary::Event;
 use crate::ids::{BufferId, BufferRange, CompletionLevel, Token};
 use crate::region::{Access, RegionAddress, RegionRequest};
 use crate::transfer::{
-    AtomicOp, AtomicRequest, Block, Layout, ReadRequest, TransferFailure, WriteRequest,
+    AtomicOp, AtomicRequest, Block, Layout, Notice, ReadRequest, TransferFailure, WriteRequest,
 };
 use crate::wire::encode_list;
 
@@ -70,7 +71,8 @@ impl Pair {
         let local = BufferRange { buffer, offset: 0, len: bytes.len() as u64 };
         let token = Token(buffer.0.into());
         let layout = Layout::One { local, remote };
-        let request = WriteRequest { token, layout, level, immediate };
+        let notice = immediate.map(|immediate| node.notice(immediate));
+        let request = WriteRequest { token, layout, level, notice };
         node.endpoint.write(now, node.peer.unwrap(), request).unwrap();
         token.0
     }
@@ -85,7 +87,8 @@ impl Pair {
         let node = self.ready(side);
         let token = Token(node.buffer(Vec::new()).0.into());
         let level = CompletionLevel::Delivered;
-        let request = WriteRequest { token, layout: Layout::Blocks(blocks), level, immediate };
+        let notice = immediate.map(|immediate| node.notice(immediate));
+        let request = WriteRequest { token, layout: Layout::Blocks(blocks), level, notice };
         node.endpoint.write(now, node.peer.unwrap(), request).unwrap();
         token.0
     }
@@ -103,7 +106,8 @@ impl Pair {
         let buffer = node.buffer(list);
         let token = Token(buffer.0.into());
         let list = Some(BufferRange { buffer, offset: 0, len });
-        let request = ReadRequest { token, layout: Layout::Blocks(blocks), list, immediate };
+        let notice = immediate.map(|immediate| node.notice(immediate));
+        let request = ReadRequest { token, layout: Layout::Blocks(blocks), list, notice };
         node.endpoint.read(now, node.peer.unwrap(), request).unwrap();
         token.0
     }
@@ -116,7 +120,7 @@ impl Pair {
         let token = Token(buffer.0.into());
         let local = BufferRange { buffer, offset: 0, len: len as u64 };
         let layout = Layout::One { local, remote };
-        let request = ReadRequest { token, layout, list: None, immediate: None };
+        let request = ReadRequest { token, layout, list: None, notice: None };
         node.endpoint.read(now, node.peer.unwrap(), request).unwrap();
         token.0
     }
@@ -177,11 +181,21 @@ impl Node {
         outcomes
     }
 
-    /// Takes immediates and the lengths of their transfers out of the events.
+    /// What goes with an immediate: a note, for some of them.
+    fn notice(&mut self, immediate: u64) -> Notice {
+        let note = note_of(immediate);
+        let len = note.len() as u64;
+        Notice { immediate, note: BufferRange { buffer: self.buffer(note), offset: 0, len } }
+    }
+
+    /// Takes immediates and the lengths of their transfers out of the events. Their notes must be
+    /// what was sent.
     pub(super) fn notified(&mut self) -> Vec<(u64, u64)> {
         let mut notified = Vec::new();
         self.events.retain(|event| match *event {
             Event::Notified { immediate, len, .. } => {
+                let note = self.notes.remove(&immediate).unwrap_or_default();
+                assert!(note == note_of(immediate), "the note of {immediate}");
                 notified.push((immediate, len));
                 false
             }
@@ -203,6 +217,18 @@ impl Node {
         released
     }
 }
+
+/// The note that goes with an immediate: none with those below [`NOTED`], and then of various lengths.
+pub(super) fn note_of(immediate: u64) -> Vec<u8> {
+    let lens = [0, 1, 40, 300, 700];
+    match immediate.checked_sub(NOTED) {
+        Some(number) => pattern(immediate, lens[number as usize % lens.len()]),
+        None => Vec::new(),
+    }
+}
+
+/// Immediates from here on have notes.
+pub(super) const NOTED: u64 = 1000;
 
 /// `count` blocks of `len` bytes from one region to the other, in an order that looks random on
 /// both sides.

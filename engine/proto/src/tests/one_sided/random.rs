@@ -9,7 +9,7 @@ use std::vec::Vec;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
-use super::{Memory, Outcome, pattern};
+use super::{Memory, NOTED, Outcome, pattern};
 use crate::boundary::Event;
 use crate::config::Config;
 use crate::ids::{BufferId, CompletionLevel, Service};
@@ -119,7 +119,7 @@ impl Ledger {
 
     fn immediate(&mut self, wanted: bool) -> Option<u64> {
         self.next_immediate += 1;
-        wanted.then_some(self.next_immediate)
+        wanted.then_some(NOTED + self.next_immediate)
     }
 
     fn perform(&mut self, pair: &mut Pair, operation: &Operation) {
@@ -332,11 +332,13 @@ proptest! {
         (loss, reordering, duplication) in (0.0..0.15, 0.0..0.3, 0.0..0.1),
         (placing_us, max_served, max_notifications) in (0u64..300, 1u32..20, 1u32..10),
         (bounce_bytes, paths, train_packets) in (prop_oneof![Just(1000u64), Just(1 << 20)], 1u16..17, 1u16..8),
+        mtu_bytes in prop_oneof![Just(256u16), Just(4096)],
         operations in prop::collection::vec(operation(), 1..60),
     ) {
         let link = Link { loss, reordering, duplication, ..Link::default() };
         let config = |seed| Config {
-            bounce_bytes, paths, train_packets, max_served, max_notifications, ..config(seed)
+            bounce_bytes, paths, train_packets, mtu_bytes, max_served, max_notifications,
+            ..config(seed)
         };
         let mut pair = Pair::new(config(seed), config(seed ^ 0xb), link);
         pair.a.placing_takes = Duration::from_micros(placing_us);

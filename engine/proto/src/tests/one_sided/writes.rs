@@ -183,7 +183,7 @@ fn what_cannot_be_written_is_said_at_once() {
     let (peer, endpoint) = (pair.a.peer.unwrap(), &mut pair.a.endpoint);
     let mut write = |peer, layout| {
         let (token, level) = (Token(0), CompletionLevel::Acknowledged);
-        endpoint.write(now, peer, WriteRequest { token, layout, level, immediate: None })
+        endpoint.write(now, peer, WriteRequest { token, layout, level, notice: None })
     };
     let block = |at, len| Block::new(local.start.plus(at), remote.start, len);
     assert_eq!(write(peer, Layout::Blocks(vec![])), Err(TransferError::Empty));

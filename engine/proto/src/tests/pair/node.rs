@@ -21,6 +21,8 @@ pub(in crate::tests) struct Node {
     pub drops: Vec<DropReason>,
     pub buffers: HashMap<BufferId, Vec<u8>>,
     pub(super) bounces: HashMap<BounceId, Vec<u8>>,
+    /// What came with immediates.
+    pub notes: HashMap<u64, Vec<u8>>,
     next: u32,
     /// Placements are reported done this much later.
     pub placing_takes: Duration,
@@ -51,6 +53,7 @@ impl Node {
             drops: Vec::new(),
             buffers: HashMap::new(),
             bounces: HashMap::new(),
+            notes: HashMap::new(),
             next: 0,
             placing_takes: Duration::ZERO,
             placing: BTreeMap::new(),

@@ -5,6 +5,7 @@ use zerocopy::byteorder::network_endian::U64;
 
 use super::{DataFlags, Fields, OP_MASK, SERVICE_SHIFT};
 use crate::ids::Service;
+use crate::transfer::MAX_NOTE_BYTES;
 use crate::wire::{Address, DATA_HEADER_BYTES, DecodeError, Op, OpenInfo, Transmission};
 
 /// A data packet's header where it has arrived, checked. Nothing is copied: a field is read when it
@@ -64,13 +65,28 @@ impl<'a> DataView<'a> {
             _ if total_len > MAX_TRANSFER_BYTES => false,
             Op::Read | Op::Announce | Op::Pull => is_empty && self.offset() == 0 && total_len > 0,
             Op::Tagged => self.offset() == 0 && self.is_whole(),
-            Op::Write if is_empty => has_immediate && self.offset() == total_len,
-            Op::Send | Op::Write | Op::ReadList | Op::Response => self.ends_inside() && !is_empty,
+            Op::Write => self.is_fine_write(),
+            Op::Send | Op::ReadList | Op::Response => self.ends_inside() && !is_empty,
             Op::Delivered | Op::Hello | Op::Result | Op::Refused | Op::Abandon => {
                 is_empty && self.offset() == 0 && total_len == 0
             }
         };
         if fine { Ok(self) } else { Err(DecodeError::PastEnd) }
+    }
+
+    /// No piece lies in both bytes and note; only an immediate without a note is empty. Rule T6.
+    fn is_fine_write(self) -> bool {
+        let note_len = self.note_len();
+        let has_immediate = self.flags().has(DataFlags::IMMEDIATE);
+        if note_len > MAX_NOTE_BYTES.min(self.total_len()) || (note_len > 0 && !has_immediate) {
+            return false;
+        }
+        match self.payload_len() {
+            0 => self.has_bare_immediate() && self.offset() == self.total_len(),
+            _ if !self.ends_inside() => false,
+            _ if self.is_notice() => true,
+            len => self.offset() + u64::from(len) <= self.written_len(),
+        }
     }
 
     #[inline]
@@ -154,10 +170,34 @@ impl<'a> DataView<'a> {
         u64::from(self.payload_len()) == self.total_len()
     }
 
-    /// The same for a one-sided operation, whose immediate is a packet of its own.
+    /// The same for a one-sided operation, whose immediate may be a packet of its own.
     #[inline]
     pub(crate) fn is_whole_operation(self) -> bool {
-        self.is_whole() && (!self.flags().has(DataFlags::IMMEDIATE) || self.total_len() == 0)
+        self.is_whole() && (!self.has_bare_immediate() || self.total_len() == 0)
+    }
+
+    /// Whether there is an immediate, and no note that it comes with.
+    #[inline]
+    pub(crate) fn has_bare_immediate(self) -> bool {
+        self.flags().has(DataFlags::IMMEDIATE) && self.order() == 0
+    }
+
+    /// WRITE: how long its note is, in bytes.
+    #[inline]
+    pub(crate) fn note_len(self) -> u64 {
+        self.order().into()
+    }
+
+    /// WRITE: how much of it goes to regions, in bytes.
+    #[inline]
+    pub(crate) fn written_len(self) -> u64 {
+        self.total_len().saturating_sub(self.note_len())
+    }
+
+    /// WRITE: whether this packet is for the user, not for a region.
+    #[inline]
+    pub(crate) fn is_notice(self) -> bool {
+        self.flags().has(DataFlags::IMMEDIATE) && self.offset() >= self.written_len()
     }
 
     /// What this packet adds to what has arrived of its message: its payload; an immediate, one.
