@@ -143,6 +143,11 @@ pub enum RegisterError {
         /// What it must be a multiple of.
         align: usize,
     },
+    /// Memory was to be borrowed, and the thread that borrows may be the one that drives.
+    #[error(
+        "the engine has no thread of its own; borrow memory with its driver, or use register_raw"
+    )]
+    NoThread,
     /// One of the peers that it is for was never connected, or was disconnected.
     #[error("one of the peers that it is for is not connected")]
     UnknownPeer,

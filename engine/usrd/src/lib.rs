@@ -56,6 +56,7 @@ mod driver;
 mod engine;
 mod error;
 mod event;
+mod lease;
 mod life;
 mod memory;
 mod notice;

@@ -7,6 +7,8 @@ use bytes::BytesMut;
 use usrd_device::Lendable;
 use usrd_proto::AtomicOp;
 
+use crate::lease::Hold;
+
 /// See the module's head.
 #[derive(Debug)]
 pub(crate) enum Memory {
@@ -19,6 +21,8 @@ pub(crate) enum Memory {
 pub(crate) struct RawMemory {
     start: NonNull<u8>,
     len: usize,
+    /// Goes with it.
+    _hold: Option<Hold>,
 }
 
 // SAFETY: the memory may be used from any thread; see `Memory::raw`.
@@ -30,7 +34,16 @@ impl Memory {
     /// # Safety
     /// As for [`Engine::register_raw`](crate::Engine::register_raw), as long as this exists.
     pub(crate) unsafe fn raw(start: NonNull<u8>, len: usize) -> Self {
-        Self::Raw(RawMemory { start, len })
+        Self::Raw(RawMemory { start, len, _hold: None })
+    }
+
+    /// Memory that is borrowed for as long as this exists: until `hold` is dropped with it.
+    ///
+    /// # Safety
+    /// The borrow does last that long.
+    pub(crate) unsafe fn held(memory: &mut [u8], hold: Hold) -> Self {
+        let (start, len) = (NonNull::from(&mut *memory).cast(), memory.len());
+        Self::Raw(RawMemory { start, len, _hold: Some(hold) })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -60,6 +73,14 @@ impl Memory {
             // The engine alone has it: any alignment will do.
             Self::Owned(_) => true,
             Self::Raw(memory) => memory.start.cast::<AtomicU64>().is_aligned(),
+        }
+    }
+
+    /// Never frees it: somebody outside may still read from it.
+    pub(crate) fn leak(self) {
+        match self {
+            Self::Owned(memory) => std::mem::forget(memory),
+            Self::Raw(_) => {}
         }
     }
 

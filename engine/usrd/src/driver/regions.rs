@@ -101,7 +101,7 @@ impl Entry {
     /// What its owner is told. Memory that the device may still read is never freed.
     fn deregistered(self) -> Option<(Deregistration, Option<BytesMut>)> {
         let memory = if self.loan.is_some() {
-            std::mem::forget(self.memory);
+            self.memory.leak();
             None
         } else {
             self.memory.into_owned()
@@ -136,7 +136,7 @@ impl Driver {
         self.register_memory(memory, options.into()).map_err(|(error, _)| error)
     }
 
-    pub(super) fn register_memory(
+    pub(crate) fn register_memory(
         &mut self,
         mut memory: Memory,
         options: RegionOptions,
@@ -169,7 +169,7 @@ impl Driver {
         }
     }
 
-    pub(super) fn deregister(&mut self, region: Region, context: u64, to: Option<CompletionQueue>) {
+    pub(crate) fn deregister(&mut self, region: Region, context: u64, to: Option<CompletionQueue>) {
         let deregistration = Deregistration { context, to };
         let found = self.regions.find(region);
         if let Ok(index) = found

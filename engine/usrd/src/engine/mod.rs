@@ -51,6 +51,7 @@ pub struct Engine {
 struct Lifetime {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    has_thread: bool,
 }
 
 impl Engine {
@@ -60,7 +61,9 @@ impl Engine {
     }
 
     pub(crate) fn new(shared: Arc<Shared>, thread: Option<JoinHandle<()>>) -> Self {
-        let life = Arc::new(Lifetime { shared: shared.clone(), thread: Mutex::new(thread) });
+        let has_thread = thread.is_some();
+        let thread = Mutex::new(thread);
+        let life = Arc::new(Lifetime { shared: shared.clone(), thread, has_thread });
         Self { shared, to: None, life }
     }
 
@@ -294,9 +297,30 @@ impl Engine {
         Ok(())
     }
 
-    fn submit(&self, operation: Operation) -> Result<(), (SubmitError, Operation)> {
+    pub(crate) fn submit(&self, operation: Operation) -> Result<(), (SubmitError, Operation)> {
         let submission = Submission { to: self.to.clone(), operation };
         self.shared.submit(submission).map_err(|(error, submission)| (error, submission.operation))
+    }
+
+    /// Whether a thread of the engine's own drives, or has driven, it.
+    pub(crate) fn has_thread(&self) -> bool {
+        self.life.has_thread
+    }
+
+    /// As others that ask, but waits for as long as there is a driver that has the command.
+    pub(crate) fn ask_patiently<T>(
+        &self,
+        command: impl FnOnce(Answer<T>) -> Command,
+    ) -> Result<T, CommandError> {
+        let (answer, answered): (Answer<T>, Receiver<T>) = sync_channel(1);
+        self.shared.command(command(answer));
+        loop {
+            match answered.recv_timeout(COMMAND_PATIENCE) {
+                Ok(answer) => return Ok(answer),
+                Err(RecvTimeoutError::Timeout) if self.shared.life() < Life::Gone => {}
+                Err(_) => return Err(CommandError::Closed),
+            }
+        }
     }
 
     fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, CommandError> {
