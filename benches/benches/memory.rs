@@ -8,7 +8,7 @@ use usrd_proto::Config;
 static ALLOCATOR: CountingAllocator = CountingAllocator::new();
 
 fn main() {
-    println!("bytes per idle peer, at one end (goal: 1024)");
+    println!("bytes per idle peer, at one end (goal: 400)");
     for message_bytes in [&[64], &[64 << 10]] {
         let config = Config::default();
         let rest_ns = 3 * config.idle_after.as_nanos() as u64;

@@ -11,7 +11,7 @@
 //! | `cargo bench -p usrd-benches --bench peers` | what 10,000 peers cost beside one: time per packet, bytes per idle peer |
 //! | `cargo bench -p usrd-benches --bench simulator` | packet-hops per second, instructions and memory of the simulator (needs valgrind) |
 //! | `cargo bench -p usrd-benches --bench structures` | the timer wheel and the receive window alone |
-//! | `cargo test -p usrd-benches` | no allocation per packet, and at most 1 KiB per idle peer |
+//! | `cargo test -p usrd-benches` | no allocation per packet, and at most 400 bytes per idle peer |
 
 pub mod callgrind;
 mod clock;

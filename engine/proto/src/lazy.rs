@@ -1,4 +1,4 @@
-//! Memory that few peers need, or only a busy one: a pointer until it is used, and again after.
+//! Memory that few peers need: a pointer until it is used.
 
 use alloc::boxed::Box;
 
@@ -27,10 +27,5 @@ impl<T: Default> Lazy<T> {
     #[inline]
     pub(crate) fn or_default(&mut self) -> &mut T {
         self.0.get_or_insert_default()
-    }
-
-    /// Gives the memory back.
-    pub(crate) fn release(&mut self) {
-        self.0 = None;
     }
 }

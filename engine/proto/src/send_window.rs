@@ -110,8 +110,10 @@ pub(crate) struct SendWindow {
 }
 
 impl SendWindow {
-    pub(crate) fn new(capacity_packets: u32) -> Self {
-        Self { ring: Vec::new(), next: 0, arrived: RecvWindow::new(capacity_packets) }
+    /// Nothing is on its way, and this PSN is next.
+    pub(crate) fn starting_at(next: Psn, capacity_packets: u32) -> Self {
+        let arrived = RecvWindow::starting_at(next, capacity_packets);
+        Self { ring: Vec::new(), next: next.as_u64(), arrived }
     }
 
     /// The lowest PSN that is not known to have arrived.
@@ -281,14 +283,6 @@ impl SendWindow {
         self.ring[index].missing = true;
     }
 
-    /// Gives the memory back if nothing is in flight.
-    pub(crate) fn release_idle(&mut self) {
-        if self.is_empty() {
-            self.ring = Vec::new();
-            self.arrived.release_idle();
-        }
-    }
-
     #[inline]
     fn index(&self, psn: u64) -> usize {
         // The length is a power of two.
@@ -329,7 +323,7 @@ mod tests {
         /// Lists survive growth, and hold exactly what a plain vector holds.
         #[test]
         fn lists_behave_like_vectors(steps in prop::collection::vec((any::<bool>(), any::<u16>()), 0..300)) {
-            let mut window = SendWindow::new(512);
+            let mut window = SendWindow::starting_at(Psn::ZERO, 512);
             let mut list = PacketList::EMPTY;
             let mut model: Vec<u64> = Vec::new();
             for (push, pick) in steps {
@@ -348,7 +342,7 @@ mod tests {
 
     #[test]
     fn a_block_reports_each_arrival_once() {
-        let mut window = SendWindow::new(64);
+        let mut window = SendWindow::starting_at(Psn::ZERO, 64);
         for _ in 0..8 {
             window.push(SentPacket::new(0, (0, 1), (0, PathSeq::ZERO), Instant::ZERO));
         }

@@ -126,7 +126,8 @@ impl Endpoint {
         let &Operation { peer, id, failure, .. } = operation;
         let is_read = matches!(operation.wanted, Wanted::Bytes { .. });
         let inbound = operation.inbound();
-        let awaits = self.peers[peer.0 as usize].sender.operation(id) == Some(key);
+        let peer_now = self.peers.get(peer.0 as usize);
+        let awaits = peer_now.is_some_and(|it| it.sender.operation(id) == Some(key));
         if failure.is_some() || !awaits {
             return false;
         }

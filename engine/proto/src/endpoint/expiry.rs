@@ -73,7 +73,7 @@ impl Endpoint {
 
     /// Both sides forget each other. What has been submitted meanwhile goes on in a new context.
     pub(super) fn expire(&mut self, now: Instant, index: u32) {
-        let Some(peer) = self.peers.get(index as usize) else { return };
+        let Some(peer) = self.peers.get_mut(index as usize) else { return };
         let id = peer.id;
         let messages = self.shared.messages.iter().filter(|(_, it)| it.peer == id);
         let mut waiting: Vec<(u32, u32)> = messages
@@ -114,6 +114,7 @@ impl Endpoint {
 
     /// The peer has opened another context: then it has agreed to end the one that this side knows.
     pub(super) fn has_agreed_to_part(&self, index: u32) -> bool {
-        self.peers[index as usize].parting != Parting::Together
+        let peer = self.peers.get(index as usize);
+        peer.is_some_and(|peer| peer.parting != Parting::Together)
     }
 }

@@ -67,7 +67,6 @@ mod trimmed;
 mod turns;
 mod withdrawn;
 
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -81,7 +80,7 @@ use crate::boundary::{BounceCopy, Event};
 use crate::config::{Config, ConfigError};
 use crate::ids::{PathId, PeerId};
 use crate::message::{InMessage, Matcher};
-use crate::peer::Peer;
+use crate::peer::PeerTable;
 use crate::shared::Shared;
 use crate::stats::{EndpointStats, PathStats, PeerStats};
 use crate::time::Instant;
@@ -97,8 +96,7 @@ pub use tagged::{TaggedRecv, TaggedSend};
 #[derive(Debug)]
 pub struct Endpoint {
     shared: Shared,
-    /// Boxed, so that a table that grows moves pointers and not peers.
-    peers: Slab<Box<Peer>>,
+    peers: PeerTable,
     inbound: Slab<InMessage>,
     matcher: Matcher,
     copies: VecDeque<BounceCopy>,
@@ -128,7 +126,7 @@ impl Endpoint {
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         config.validate()?;
         Ok(Self {
-            peers: Slab::new(),
+            peers: PeerTable::new(&config),
             inbound: Slab::new(),
             matcher: Matcher::new(config.bounce_bytes),
             copies: VecDeque::new(),
@@ -161,18 +159,18 @@ impl Endpoint {
 
     /// One peer, now; `None` if there is no such peer.
     pub fn peer_stats(&self, peer: PeerId) -> Option<PeerStats> {
-        let peer = self.peers.get(peer.0 as usize)?;
-        let mut stats =
-            PeerStats { established: peer.context.is_established(), ..PeerStats::default() };
-        peer.sender.fill_stats(&mut stats);
-        let pending = self.shared.messages.iter().filter(|(_, message)| message.peer == peer.id);
-        stats.messages_pending = pending.count() as u32;
-        Some(stats)
+        let stats = self.peers.stats(peer.0 as usize)?;
+        let pending = self.shared.messages.iter().filter(|(_, message)| message.peer == peer);
+        Some(PeerStats { messages_pending: pending.count() as u32, ..stats })
     }
 
-    /// The paths to a peer that have been used, now; `None` if there is no such peer.
+    /// The paths to a peer that have been used, now, unless it has been idle since; `None` if there is
+    /// no such peer.
     pub fn path_stats(&self, peer: PeerId) -> Option<Vec<PathStats>> {
-        let peer = self.peers.get(peer.0 as usize)?;
+        let index = peer.0 as usize;
+        let Some(peer) = self.peers.get(index) else {
+            return self.peers.contains(index).then(Vec::new);
+        };
         let paths = peer.sender.paths().iter().map(|(id, path)| PathStats {
             path: PathId(id),
             state: path.state(),
@@ -185,7 +183,7 @@ impl Endpoint {
 
     /// Every peer.
     pub fn peers(&self) -> impl Iterator<Item = PeerId> {
-        self.peers.iter().map(|(_, peer)| peer.id)
+        self.peers.ids()
     }
 
     /// Messages and one-sided operations submitted and not completed.
@@ -215,7 +213,7 @@ impl Endpoint {
     /// When to call [`handle_timeout`](Self::handle_timeout), at the latest; `None`: not before
     /// something else happens. It may be early.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        match self.marked.is_empty() {
+        match self.marked.is_empty() && !self.peers.has_woken() {
             true => self.timers.next_deadline(),
             // What has just happened has not been seen to.
             false => Some(Instant::ZERO),
@@ -236,7 +234,7 @@ impl Endpoint {
     /// say, and when each is next due.
     #[inline]
     fn settle(&mut self, now: Instant) {
-        if !self.marked.is_empty() {
+        if !self.marked.is_empty() || self.peers.has_woken() {
             self.settle_marked(now);
         }
     }
@@ -244,6 +242,9 @@ impl Endpoint {
     fn settle_marked(&mut self, now: Instant) {
         self.say_withdrawals();
         self.call_waiting(now);
+        while let Some(index) = self.peers.pop_woken() {
+            self.mark(index);
+        }
         while let Some(index) = self.marked.pop() {
             let Some(mut peer) = self.peers.get_mut(index as usize) else { continue };
             if peer.waits {

@@ -37,8 +37,9 @@ impl Endpoint {
             return Err(DropReason::TooManyHalfOpen);
         }
         let id = self.begin_peer(now).ok_or(DropReason::TooManyPeers)?;
-        let context = self.peers[id.0 as usize].context.local_id();
-        self.newcomers.waiting.push_back((id.0, context));
+        if let Some(context) = self.peers.context(id.0 as usize) {
+            self.newcomers.waiting.push_back((id.0, context.local_id()));
+        }
         Ok(id)
     }
 
@@ -62,8 +63,8 @@ impl Endpoint {
     }
 
     fn is_half_open(&self, (index, context): (u32, u32)) -> bool {
-        let peer = self.peers.get(index as usize);
-        peer.is_some_and(|it| it.context.local_id() == context && it.context.must_open())
+        let known = self.peers.context(index as usize);
+        known.is_some_and(|it| it.local_id() == context && it.must_open())
     }
 }
 

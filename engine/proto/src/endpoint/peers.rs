@@ -1,13 +1,11 @@
 //! Contexts begin and end. Rules O1 to O6.
 
-use alloc::boxed::Box;
-
 use super::Endpoint;
 use crate::boundary::{Event, PeerFailure, RecvFailure};
 use crate::cancelled::Cancelled;
 use crate::ids::PeerId;
 use crate::message::{Binding, End, InMessage};
-use crate::peer::{Context, Peer};
+use crate::peer::{Context, IdlePeer};
 use crate::time::Instant;
 use crate::transfer::TransferFailure;
 
@@ -22,8 +20,7 @@ impl Endpoint {
         let id = PeerId(index);
         let context = Context::new(self.next_context_id(index), self.random_incarnation());
         let path = self.random_path();
-        let peer = Peer::new(id, context, &self.shared.config, &self.shared.times, path, now);
-        self.peers.insert(Box::new(peer));
+        self.peers.insert(IdlePeer::new(id, context, &self.shared.config, path, now));
         Some(id)
     }
 
@@ -54,7 +51,7 @@ impl Endpoint {
         reason: PeerFailure,
         spared: &[u32],
     ) {
-        let Some(peer) = self.peers.get(index as usize) else {
+        let Some(peer) = self.peers.get_mut(index as usize) else {
             return;
         };
         let (id, was_in_use) = (peer.id, peer.context.is_established());

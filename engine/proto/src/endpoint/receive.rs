@@ -1,9 +1,6 @@
 //! Datagrams come in.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
-
-use slab::Slab;
 
 use super::{Endpoint, deliver};
 use crate::boundary::{Disposition, Event, Handled, Inbound, PeerFailure, Reply};
@@ -11,7 +8,7 @@ use crate::drop_reason::DropReason;
 use crate::ids::{PeerId, Service};
 use crate::peer::receiver::Arrival;
 use crate::peer::sender::NackOutcome;
-use crate::peer::{OpenVerdict, Peer};
+use crate::peer::{Context, OpenVerdict, Peer, PeerTable};
 use crate::psn::Psn;
 use crate::shared::Shared;
 use crate::time::Instant;
@@ -150,7 +147,7 @@ impl Endpoint {
     #[inline]
     fn take_piece(&mut self, now: Instant, index: u32, data: DataView<'_>, ce: bool) -> Outcome {
         let Self { shared, peers, inbound, senders, .. } = self;
-        let peer = &mut *peers[index as usize];
+        let peer = &mut peers[index as usize];
         let psn = admit(peer, now, data, ce)?;
         let begun = if data.is_whole() { None } else { peer.receiver.message(data.message_id()) };
         let Some(key) = begun else {
@@ -186,7 +183,7 @@ impl Endpoint {
             }
             Err(deliver::BindError::Impossible) => return Err(DropReason::Inconsistent),
         };
-        let peer = &mut *self.peers[index as usize];
+        let peer = &mut self.peers[index as usize];
         accept(peer, now, psn, data, &mut self.shared);
         self.senders.begins(now, &mut peer.receiver.sent_in);
         if data.is_whole() {
@@ -201,7 +198,7 @@ impl Endpoint {
 
     /// The peer has placed a message of ours.
     fn take_report(&mut self, now: Instant, index: u32, data: DataView<'_>, ce: bool) -> Outcome {
-        let peer = &mut *self.peers[index as usize];
+        let peer = &mut self.peers[index as usize];
         let psn = admit(peer, now, data, ce)?;
         peer.receiver.accept(now, psn, 0, &self.shared);
         self.credit_arrival(index, psn, 0, None);
@@ -209,7 +206,7 @@ impl Endpoint {
             self.take_truncation(index, data.message_id());
             return Ok(Disposition::Consumed);
         }
-        let peer = &mut *self.peers[index as usize];
+        let peer = &mut self.peers[index as usize];
         if let Some(key) = peer.sender.take_report(data.message_id()) {
             self.shared.messages[key as usize].reported = true;
             self.shared.complete_if_done(key);
@@ -266,20 +263,20 @@ impl Endpoint {
     }
 
     fn on_ack(&mut self, now: Instant, ack: AckView<'_>) -> Outcome {
-        let index = self.find_from(ack.address(), ack.source())?;
-        let peer = &mut *self.peers[index as usize];
-        peer.sender.on_ack(now, peer.id, ack, &mut self.shared)?;
-        self.shared.stats.acks_received += 1;
-        self.heard(now, index);
+        let Self { shared, peers, marked, .. } = self;
+        let (index, peer) = find_from(peers, ack.address(), ack.source())?;
+        peer.sender.on_ack(now, peer.id, ack, shared)?;
+        shared.stats.acks_received += 1;
+        heard(peer, now, index, shared, marked);
         Ok(Disposition::Consumed)
     }
 
     fn on_nack(&mut self, now: Instant, nack: &Nack) -> Outcome {
-        let index = self.find_from(nack.address, nack.source)?;
-        let peer = &mut *self.peers[index as usize];
-        match peer.sender.on_nack(now, peer.id, nack, &mut self.shared) {
+        let Self { shared, peers, marked, .. } = self;
+        let (index, peer) = find_from(peers, nack.address, nack.source)?;
+        match peer.sender.on_nack(now, peer.id, nack, shared) {
             NackOutcome::Unsolicited => return Err(DropReason::Unsolicited),
-            NackOutcome::Taken => self.heard(now, index),
+            NackOutcome::Taken => heard(peer, now, index, shared, marked),
         }
         Ok(Disposition::Consumed)
     }
@@ -307,9 +304,11 @@ impl Endpoint {
     /// repeats what it was really sent. Rule O6.
     fn on_reset(&mut self, now: Instant, inbound: &Inbound<'_>, reset: &Reset) -> Outcome {
         let origin = inbound.origin.ok_or(DropReason::UnknownOrigin)?;
-        let peer = self.peers.get(origin.0 as usize).ok_or(DropReason::UnknownOrigin)?;
-        let ours = peer.context.remote() == Some(reset.address);
-        if !ours || !peer.sender.has_sent(reset.transmission) {
+        let context = self.peers.context(origin.0 as usize).ok_or(DropReason::UnknownOrigin)?;
+        let ours = context.remote() == Some(reset.address);
+        // What an idle peer was sent is known no more.
+        let peer = self.peers.get(origin.0 as usize);
+        if !ours || !peer.is_some_and(|peer| peer.sender.has_sent(reset.transmission)) {
             return Err(DropReason::Unsolicited);
         }
         match self.has_agreed_to_part(origin.0) {
@@ -336,17 +335,6 @@ impl Endpoint {
         Ok(Disposition::Consumed)
     }
 
-    /// As [`find`], for what is said about packets: only the incarnation that they were
-    /// sent to can know. Rule O3.
-    #[inline]
-    fn find_from(&mut self, address: Address, source: u16) -> Result<u32, DropReason> {
-        let (index, peer) = find(&mut self.peers, address).ok_or(DropReason::UnknownContext)?;
-        match peer.context.remote().is_some_and(|remote| remote.tag == source) {
-            true => Ok(index),
-            false => Err(DropReason::StaleIncarnation),
-        }
-    }
-
     /// The peer that opens: a new one, a known one, or none if it may not.
     fn open_context(
         &mut self,
@@ -367,8 +355,8 @@ impl Endpoint {
                 id
             }
         };
-        let verdict = self.peers[id.0 as usize].context.judge(open);
-        let verdict = match verdict {
+        let peer = &mut self.peers[id.0 as usize];
+        let verdict = match peer.context.judge(open) {
             OpenVerdict::Conflict if self.has_agreed_to_part(id.0) => {
                 self.expire(now, id.0);
                 OpenVerdict::Adopt
@@ -394,8 +382,8 @@ impl Endpoint {
 
     /// Whether a packet that opens is meant for an incarnation of this side that is no more.
     fn is_for_a_predecessor(&self, origin: Option<PeerId>, answers: Answers) -> bool {
-        let known = origin.and_then(|peer| self.peers.get(peer.0 as usize));
-        !answers.may_be_for(known.map(|peer| peer.context.local_incarnation()))
+        let known = origin.and_then(|peer| self.peers.context(peer.0 as usize));
+        !answers.may_be_for(known.map(Context::local_incarnation))
     }
 
     /// A packet for a context that is not here: its sender is told. Rule O6.
@@ -416,14 +404,26 @@ impl Endpoint {
 
 /// The peer whose context a packet is addressed to. Rule O3. It knows that context, then.
 #[inline]
-pub(super) fn find(peers: &mut Slab<Box<Peer>>, address: Address) -> Option<(u32, &mut Peer)> {
+pub(super) fn find(peers: &mut PeerTable, address: Address) -> Option<(u32, &mut Peer)> {
     let index = Endpoint::peer_index(address.context);
-    let peer = peers.get_mut(index as usize)?;
-    if !peer.context.accepts(address) {
-        return None;
-    }
+    let peer = peers.get_mut_if(index as usize, |context| context.accepts(address))?;
     peer.context.confirm();
     Some((index, peer))
+}
+
+/// As [`find`], for what is said about packets: only the incarnation that they were sent to can know.
+/// Rule O3.
+#[inline]
+fn find_from(
+    peers: &mut PeerTable,
+    address: Address,
+    source: u16,
+) -> Result<(u32, &mut Peer), DropReason> {
+    let (index, peer) = find(peers, address).ok_or(DropReason::UnknownContext)?;
+    match peer.context.remote().is_some_and(|remote| remote.tag == source) {
+        true => Ok((index, peer)),
+        false => Err(DropReason::StaleIncarnation),
+    }
 }
 
 /// Something believable came from a peer: what follows is seen to once per batch.

@@ -64,6 +64,11 @@ impl Endpoint {
         self.shared.served
     }
 
+    /// Peers of which there is more than an idle peer's record.
+    pub(crate) fn active_peers(&self) -> usize {
+        self.peers.active()
+    }
+
     /// Nothing is left of any operation.
     #[track_caller]
     pub(crate) fn assert_at_rest(&self) {

@@ -100,7 +100,8 @@ mod tests {
     fn a_long_message_keeps_its_sender_active() {
         let mut senders = Senders::default();
         let config = crate::config::Config::default();
-        let mut peers = [Receiver::new(&config), Receiver::new(&config)];
+        let receiver = || Receiver::wake(&Default::default(), &config);
+        let mut peers = [receiver(), receiver()];
         peers.iter_mut().for_each(|peer| senders.arrives(peer, 100));
         senders.arrives(&mut peers[0], 50);
         assert_eq!(senders.count(), 2);

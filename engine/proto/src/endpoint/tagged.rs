@@ -207,7 +207,7 @@ impl Endpoint {
     }
 
     fn accept_tagged(&mut self, now: Instant, index: u32, psn: Psn, data: DataView<'_>) {
-        let peer = &mut *self.peers[index as usize];
+        let peer = &mut self.peers[index as usize];
         accept(peer, now, psn, data, &mut self.shared);
         peer.receiver.message_arrived(now, data.payload_len().into(), &self.shared);
         let len = data.payload_len();

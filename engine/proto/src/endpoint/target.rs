@@ -22,7 +22,7 @@ impl Endpoint {
         data: DataView<'_>,
         ce: bool,
     ) -> Outcome {
-        let peer = &mut *self.peers[index as usize];
+        let peer = &mut self.peers[index as usize];
         let psn = admit(peer, now, data, ce)?;
         match data.op() {
             Op::Write => self.take_write(now, index, psn, data),
@@ -42,7 +42,7 @@ impl Endpoint {
     }
 
     pub(super) fn accept(&mut self, now: Instant, index: u32, psn: Psn, data: DataView<'_>) {
-        let peer = &mut *self.peers[index as usize];
+        let peer = &mut self.peers[index as usize];
         accept(peer, now, psn, data, &mut self.shared);
         if data.is_end() {
             peer.receiver.message_ends(now, &self.shared);

@@ -31,6 +31,11 @@ impl Endpoint {
                 (TimerOutcome::Dead, _) | (_, Look::Gone) => {
                     self.end_context(now, index, PeerFailure::Unreachable);
                 }
+                (TimerOutcome::Alive, Look::Idle { until }) => {
+                    self.peers.rest(index as usize);
+                    self.timers.arm(index, until);
+                    continue;
+                }
                 (TimerOutcome::Alive, Look::Fine) => {}
             }
             self.mark(index);

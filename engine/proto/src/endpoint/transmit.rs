@@ -53,7 +53,7 @@ impl Endpoint {
     /// The next small thing to tell a peer.
     fn say(&mut self, now: Instant, index: u32, header: &mut HeaderBuffer) -> Option<Transmit> {
         let Self { shared, peers, matcher, grants, senders, .. } = self;
-        let peer = &mut **peers.get_mut(index as usize)?;
+        let peer = peers.get_mut(index as usize)?;
         if core::mem::take(&mut peer.open_owed) {
             return Some(say_open(peer, &shared.config, header));
         }

@@ -39,7 +39,7 @@ impl Endpoint {
         if data.service() == Service::Ud {
             return Err(DropReason::Trimmed);
         }
-        let peer = &mut *self.peers[index as usize];
+        let peer = &mut self.peers[index as usize];
         match peer.receiver.admit_trimmed(now, data) {
             Arrival::New(_) => {
                 // Rule C5: what else there is needs no credit.

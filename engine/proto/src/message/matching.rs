@@ -99,6 +99,18 @@ impl Matcher {
         message_len: u64,
         shared: &mut Shared,
     ) -> Option<PostedRecv> {
+        let recv = *self.posted.front()?;
+        if recv.multi != NO_MULTI {
+            return self.take_part(message_len, shared);
+        }
+        self.posted.pop_front();
+        self.posted_bytes -= counted_bytes(recv.len);
+        Some(recv)
+    }
+
+    /// The same, where the next receive is for several messages.
+    #[inline(never)]
+    fn take_part(&mut self, message_len: u64, shared: &mut Shared) -> Option<PostedRecv> {
         loop {
             let recv = *self.posted.front()?;
             self.posted_bytes -= counted_bytes(shared.room_of(&recv));

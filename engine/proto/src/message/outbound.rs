@@ -177,10 +177,4 @@ impl SendQueue {
     pub(crate) fn is_empty(&self) -> bool {
         self.ready.is_empty() && self.parked.get().is_none_or(Vec::is_empty)
     }
-
-    pub(crate) fn release_idle(&mut self) {
-        if self.is_empty() {
-            *self = Self::default();
-        }
-    }
 }

@@ -5,6 +5,6 @@ mod sprayer;
 mod state;
 mod table;
 
-pub(crate) use sprayer::Sprayer;
+pub(crate) use sprayer::{SprayPosition, Sprayer};
 pub use state::PathState;
 pub(crate) use table::{Path, PathTable, ProbeAction, probe_timeout_ns};

@@ -15,11 +15,25 @@ use crate::lazy::Lazy;
 pub(crate) struct Sprayer {
     policy: SprayPolicy,
     train: u16,
+    at: SprayPosition,
+    clean: Lazy<CleanPaths>,
+}
+
+/// Where it is in its round.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SprayPosition {
     left_in_train: u16,
     current: u8,
     cursor: u8,
+    /// The path of what is said in return.
     control: u8,
-    clean: Lazy<CleanPaths>,
+}
+
+impl SprayPosition {
+    /// Starts at a path of the caller's choosing, so that peers do not all start at the same.
+    pub(crate) fn new(first: u8) -> Self {
+        Self { left_in_train: 0, current: first, cursor: first, control: first }
+    }
 }
 
 /// The paths of clean ACKs that wait to be used again, oldest first; the oldest gives way.
@@ -36,43 +50,41 @@ const CLEAN_PATHS: usize = 32;
 const _: () = assert!(CLEAN_PATHS.is_power_of_two() && CLEAN_PATHS <= 128);
 
 impl Sprayer {
-    /// Starts at a path of the caller's choosing, so that peers do not all start at the same.
-    pub(crate) fn new(policy: SprayPolicy, train: u16, first: u8) -> Self {
-        Self {
-            policy,
-            train,
-            left_in_train: 0,
-            current: first,
-            cursor: first,
-            control: first,
-            clean: Lazy::default(),
-        }
+    pub(crate) fn new(policy: SprayPolicy, train: u16, at: SprayPosition) -> Self {
+        Self { policy, train, at, clean: Lazy::default() }
+    }
+
+    pub(crate) fn position(&self) -> SprayPosition {
+        self.at
     }
 
     /// The path for the next new packet.
     #[inline]
     pub(crate) fn next(&mut self, paths: &mut PathTable) -> u8 {
-        if self.left_in_train > 0 && self.usable(paths, self.current) {
-            self.left_in_train -= 1;
-            return self.current;
+        if self.at.left_in_train > 0 && self.usable(paths, self.at.current) {
+            self.at.left_in_train -= 1;
+            return self.at.current;
         }
-        self.current = self.choose(paths);
-        self.left_in_train = self.train - 1;
-        self.current
+        self.at.current = self.choose(paths);
+        self.at.left_in_train = self.train - 1;
+        self.at.current
     }
 
     /// The path for a packet that was lost on `lost_on`: another one, if there is one.
     pub(crate) fn next_other(&mut self, paths: &mut PathTable, lost_on: u8) -> u8 {
-        if self.left_in_train > 0 && self.current != lost_on && self.usable(paths, self.current) {
-            self.left_in_train -= 1;
-            return self.current;
+        if self.at.left_in_train > 0
+            && self.at.current != lost_on
+            && self.usable(paths, self.at.current)
+        {
+            self.at.left_in_train -= 1;
+            return self.at.current;
         }
         let mut path = self.choose(paths);
         if path == lost_on {
             path = self.in_turn(paths, |_, path| path != lost_on);
         }
-        self.current = path;
-        self.left_in_train = self.train - 1;
+        self.at.current = path;
+        self.at.left_in_train = self.train - 1;
         path
     }
 
@@ -80,43 +92,43 @@ impl Sprayer {
     /// last, whatever is thought of it. Paths that fail together are often neighbours; by this stride
     /// any few turns are spread evenly over all.
     pub(crate) fn leap(&mut self, paths: &mut PathTable) -> u8 {
-        let at = u32::from(self.cursor) + u32::from(paths.count()) * 5 / 8;
-        self.cursor = (at % u32::from(paths.count())) as u8;
-        self.left_in_train = 0;
-        self.current = self.in_turn(paths, |_, _| true);
-        self.current
+        let at = u32::from(self.at.cursor) + u32::from(paths.count()) * 5 / 8;
+        self.at.cursor = (at % u32::from(paths.count())) as u8;
+        self.at.left_in_train = 0;
+        self.at.current = self.in_turn(paths, |_, _| true);
+        self.at.current
     }
 
     /// The path for what is said in return: always the same, so that ACKs do not overtake each
     /// other and round trips differ only by the way there; another one when that one is not good,
     /// and where [`answer_along`](Self::answer_along) says. Rule P7.
     pub(crate) fn for_control(&mut self, paths: &PathTable) -> u8 {
-        if !self.usable(paths, self.control) {
+        if !self.usable(paths, self.at.control) {
             self.leave_control_path(paths);
         }
-        self.control
+        self.at.control
     }
 
     /// The path for the question whether a silent peer still lives: another one each time, as it may
     /// be the path that is silent. Answers take it as well, until they have a better one. Rule P7.
     pub(crate) fn for_question(&mut self, paths: &PathTable) -> u8 {
         self.leave_control_path(paths);
-        self.control
+        self.at.control
     }
 
     /// What is said in return does not seem to get through. The way that the peer has just come is
     /// the likeliest to lead back to it.
     pub(crate) fn answer_along(&mut self, paths: &PathTable, path: u8) {
         if self.usable(paths, path) {
-            self.control = path;
+            self.at.control = path;
         }
     }
 
     fn leave_control_path(&mut self, paths: &PathTable) {
         for _ in 0..paths.count() {
-            let next = u16::from(self.control) + 1;
-            self.control = if next < paths.count() { next as u8 } else { 0 };
-            if self.usable(paths, self.control) {
+            let next = u16::from(self.at.control) + 1;
+            self.at.control = if next < paths.count() { next as u8 } else { 0 };
+            if self.usable(paths, self.at.control) {
                 return;
             }
         }
@@ -132,12 +144,7 @@ impl Sprayer {
 
     /// The train is over: its path is not wanted any more.
     pub(crate) fn end_train(&mut self) {
-        self.left_in_train = 0;
-    }
-
-    /// Gives back what only a busy peer needs.
-    pub(crate) fn release_idle(&mut self) {
-        self.clean.release();
+        self.at.left_in_train = 0;
     }
 
     fn usable(&self, paths: &PathTable, path: u8) -> bool {
@@ -156,7 +163,7 @@ impl Sprayer {
     }
 
     fn single(&mut self, paths: &mut PathTable) -> u8 {
-        let path = (u16::from(self.current) % paths.count()) as u8;
+        let path = (u16::from(self.at.current) % paths.count()) as u8;
         if self.usable(paths, path) { path } else { self.in_turn(paths, |_, _| true) }
     }
 
@@ -179,17 +186,17 @@ impl Sprayer {
     ) -> u8 {
         let mut cheapest: Option<(u8, u8)> = None;
         for _ in 0..paths.count() {
-            let next = u16::from(self.cursor) + 1;
-            self.cursor = if next < paths.count() { next as u8 } else { 0 };
-            if !self.usable(paths, self.cursor) {
+            let next = u16::from(self.at.cursor) + 1;
+            self.at.cursor = if next < paths.count() { next as u8 } else { 0 };
+            if !self.usable(paths, self.at.cursor) {
                 continue;
             }
-            if accept(paths, self.cursor) {
-                return self.cursor;
+            if accept(paths, self.at.cursor) {
+                return self.at.cursor;
             }
-            let price = paths.get(self.cursor).map_or(0, |path| path.penalty);
+            let price = paths.get(self.at.cursor).map_or(0, |path| path.penalty);
             if cheapest.is_none_or(|(least, _)| price < least) {
-                cheapest = Some((price, self.cursor));
+                cheapest = Some((price, self.at.cursor));
             }
         }
         if let Some((price, path)) = cheapest {
@@ -197,9 +204,9 @@ impl Sprayer {
             paths
                 .iter_mut()
                 .for_each(|(_, path)| path.penalty = path.penalty.saturating_sub(price));
-            self.cursor = path;
+            self.at.cursor = path;
         }
-        self.cursor
+        self.at.cursor
     }
 }
 

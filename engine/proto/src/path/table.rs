@@ -236,14 +236,14 @@ pub(crate) struct PathTable {
     paths: Vec<Path>,
     count: u16,
     good: u16,
-    /// Where path sequence numbers go on after the table was given back: a number must never be
-    /// used twice on a path.
+    /// Where path sequence numbers go on after a pause: a number must never be used twice on a path.
     first_seq: PathSeq,
 }
 
 impl PathTable {
-    pub(crate) fn new(count: u16) -> Self {
-        Self { paths: Vec::new(), count, good: count, first_seq: PathSeq::ZERO }
+    /// Nothing is known of any path yet.
+    pub(crate) fn new(count: u16, first_seq: PathSeq) -> Self {
+        Self { paths: Vec::new(), count, good: count, first_seq }
     }
 
     /// How many paths there are.
@@ -322,13 +322,9 @@ impl PathTable {
         self.good = self.count;
     }
 
-    /// Gives the memory back. Nothing may be in flight.
-    pub(crate) fn release_idle(&mut self) {
-        for path in &self.paths {
-            self.first_seq = self.first_seq.max(path.next_seq);
-        }
-        self.paths = Vec::new();
-        self.good = self.count;
+    /// A number that no path has used.
+    pub(crate) fn next_unused_seq(&self) -> PathSeq {
+        self.paths.iter().map(|path| path.next_seq).fold(self.first_seq, PathSeq::max)
     }
 }
 

@@ -18,7 +18,7 @@
 use crate::wire::{Address, OpenInfo};
 
 /// The two ends of one context.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Context {
     local_id: u32,
     local_incarnation: u64,

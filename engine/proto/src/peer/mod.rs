@@ -1,21 +1,38 @@
 //! One remote endpoint: its context, what is sent to it, what comes from it.
+//!
+//! ```text
+//!              something is submitted, or comes from it
+//!   IdlePeer -------------------------------------------> Peer
+//!   who it is, the numbers that go on,          beside: windows, queues, paths, congestion
+//!   the round trip: a few hundred bytes         control, timers: all that few peers need at a time
+//!            <-------------------------------------------
+//!              a look finds that nothing is under way for long
+//! ```
+//! Endpoints have peers by the hundred thousand, and busy ones by the hundred: so what most of them
+//! are made of is [`IdlePeer`]. A [`PeerTable`] holds both.
 
 mod context;
+mod idle;
 pub(crate) mod receiver;
 pub(crate) mod sender;
+mod table;
 
 pub(crate) use context::{Context, OpenVerdict};
+pub(crate) use idle::IdlePeer;
+pub(crate) use table::PeerTable;
 
-use receiver::Receiver;
-use sender::Sender;
+use idle::LOOK_AT_ONCE;
+use receiver::{IdleReceiver, Receiver};
+use sender::{IdleSender, Sender};
 
 use crate::config::Config;
 use crate::ids::PeerId;
+use crate::stats::PeerStats;
 use crate::time::Instant;
 use crate::times::Times;
 use crate::wire::OpenInfo;
 
-/// See the module's head.
+/// One with which something is under way, or was a moment ago.
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub id: PeerId,
@@ -40,7 +57,7 @@ pub(crate) struct Peer {
     doubted_at: Instant,
     last_active: Instant,
     last_heard: Instant,
-    /// When to see whether it is idle, or gone; never while it holds no memory.
+    /// When to see whether it is idle, or gone.
     look_at: Instant,
 }
 
@@ -58,6 +75,10 @@ pub(crate) enum Parting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
     Fine,
+    /// Nothing has been under way for long, and nothing is: it may rest, until it is time to part.
+    Idle {
+        until: Instant,
+    },
     /// It owes the rest of a message, and does not answer.
     Gone,
     /// It has never shown that it got an answer.
@@ -67,34 +88,6 @@ pub(crate) enum Look {
 }
 
 impl Peer {
-    pub(crate) fn new(
-        id: PeerId,
-        context: Context,
-        config: &Config,
-        times: &Times,
-        first_path: u8,
-        now: Instant,
-    ) -> Self {
-        Self {
-            id,
-            context,
-            sender: Sender::new(config, times, first_path),
-            receiver: Receiver::new(config),
-            ready: false,
-            talking: false,
-            deficit: 0,
-            open_owed: false,
-            doubted: false,
-            marked: false,
-            parting: Parting::Together,
-            waits: false,
-            doubted_at: Instant::ZERO,
-            last_active: now,
-            last_heard: now,
-            look_at: Instant::NEVER,
-        }
-    }
-
     /// Takes up what the peer said when it opened. Rule O4.
     pub(crate) fn adopt(&mut self, open: &OpenInfo, config: &Config) {
         self.context.adopt(open);
@@ -111,8 +104,8 @@ impl Peer {
         path: u8,
     ) {
         self.context.renew(local_id, incarnation);
-        self.sender = Sender::new(config, times, path);
-        self.receiver = Receiver::new(config);
+        self.sender = Sender::wake(&IdleSender::new(config, path), config, times);
+        self.receiver = Receiver::wake(&IdleReceiver::default(), config);
         self.open_owed = false;
         self.doubted = false;
         self.parting = Parting::Together;
@@ -156,7 +149,7 @@ impl Peer {
     #[inline]
     pub(crate) fn touch(&mut self, now: Instant, times: &Times) {
         self.last_active = now;
-        if self.look_at == Instant::NEVER {
+        if self.look_at == LOOK_AT_ONCE {
             self.look_at = now.plus_nanos(times.look_after_ns);
         }
     }
@@ -190,8 +183,8 @@ impl Peer {
         control_at.min(self.sender.deadline()).min(self.look_at)
     }
 
-    /// Now and then: gives the windows back if nothing has happened for a while, and asks a peer
-    /// that owes the rest of a message, or a report, whether it is still there. Rule O7.
+    /// Now and then: sees whether nothing has happened for a while, and asks a peer that owes the rest
+    /// of a message, or a report, whether it is still there. Rule O7.
     pub(crate) fn look(&mut self, now: Instant, times: &Times) -> Look {
         if now < self.look_at {
             return Look::Fine;
@@ -208,15 +201,21 @@ impl Peer {
         if owes && silent_ns >= times.look_after_ns {
             self.doubted = self.context.is_established();
             self.look_at = now.plus_nanos((times.look_after_ns / QUESTIONS_PER_LOOK).max(1));
-        } else if quiet_ns >= times.idle_after_ns && self.may_rest(quiet_ns, times) {
-            self.sender.release_idle();
-            self.receiver.release_idle();
-            self.look_at = match self.context.is_established() {
-                true => self.last_active.plus_nanos(times.expire_after_ns),
-                false => Instant::NEVER,
-            };
         }
-        self.look_for_expiry(now, times)
+        match self.look_for_expiry(now, times) {
+            Look::Fine if self.may_rest(quiet_ns, times) => {
+                Look::Idle { until: self.expires_at(times) }
+            }
+            look => look,
+        }
+    }
+
+    /// When this side proposes to part, if nothing happens until then.
+    fn expires_at(&self, times: &Times) -> Instant {
+        match self.context.is_established() {
+            true => self.last_active.plus_nanos(times.expire_after_ns),
+            false => Instant::NEVER,
+        }
     }
 
     /// With nothing under way for long, both sides may forget each other. Rule O11.
@@ -249,11 +248,24 @@ impl Peer {
             && self.receiver.is_idle()
     }
 
-    /// Bad paths are asked for a while longer, then forgotten: traffic will find out again.
+    /// Whether an idle peer's record is all that is needed to go on. Bad paths are asked for a while
+    /// longer, then forgotten: traffic will find out again.
     fn may_rest(&self, quiet_ns: u64, times: &Times) -> bool {
         let has_lost_patience = quiet_ns >= times.idle_after_ns.saturating_mul(PATIENCE);
         let paths_are_fine = self.sender.probe_due() == Instant::NEVER;
-        self.sender.is_idle() && self.receiver.is_idle() && (paths_are_fine || has_lost_patience)
+        let is_in_a_list = self.ready || self.talking || self.marked;
+        let owes_a_word = self.open_owed || self.doubted || self.waits;
+        quiet_ns >= times.idle_after_ns
+            && (paths_are_fine || has_lost_patience)
+            && !is_in_a_list
+            && !owes_a_word
+            && self.parting == Parting::Together
+            && self.sender.may_rest()
+            && self.receiver.may_rest()
+    }
+
+    pub(crate) fn stats(&self) -> PeerStats {
+        PeerStats { established: self.context.is_established(), ..self.sender.stats() }
     }
 }
 

@@ -16,19 +16,26 @@ use crate::wire::{Ack, AckBlock, DataView, Transmission};
 
 /// See the module's head.
 #[derive(Debug, Default)]
-pub(crate) struct Acknowledger {
+pub(super) struct Acknowledger {
     due: Due,
     packets: u32,
     bytes: u32,
-    received_bytes: u32,
-    duplicates: u16,
-    duplicate: u32,
-    number: u32,
+    totals: Totals,
     trigger: Option<Trigger>,
     /// Blocks with arrivals since the last ACK.
     fresh: Set256,
     /// The block whose turn it is to be told again.
     next_block: u64,
+}
+
+/// What is counted for as long as the context lasts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Totals {
+    received_bytes: u32,
+    duplicates: u16,
+    duplicate: u32,
+    /// That of the last ACK.
+    number: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +55,14 @@ impl Default for Due {
 }
 
 impl Acknowledger {
+    pub(super) fn new(totals: Totals) -> Self {
+        Self { totals, ..Self::default() }
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        self.totals
+    }
+
     #[inline]
     pub(super) fn on_arrival(&mut self, now: Instant, transmission: Transmission, timestamp: u32) {
         self.trigger = Some(Trigger { transmission, timestamp, arrived_at: now });
@@ -67,7 +82,7 @@ impl Acknowledger {
         if is_ahead {
             self.fresh.insert(psn.block() as u8);
         }
-        self.received_bytes = self.received_bytes.wrapping_add(len.into());
+        self.totals.received_bytes = self.totals.received_bytes.wrapping_add(len.into());
         self.packets += 1;
         self.bytes += u32::from(len);
         if self.packets >= config.every_packets || self.bytes >= config.every_bytes {
@@ -87,8 +102,8 @@ impl Acknowledger {
         repeated: bool,
     ) {
         if !repeated {
-            self.duplicates = self.duplicates.wrapping_add(1);
-            self.duplicate = psn.wire();
+            self.totals.duplicates = self.totals.duplicates.wrapping_add(1);
+            self.totals.duplicate = psn.wire();
         }
         self.on_arrival(now, data.transmission(), data.timestamp());
         self.at_once(now);
@@ -119,11 +134,11 @@ impl Acknowledger {
     ) -> bool {
         let Some(trigger) = self.trigger else { return false };
         ack.cumulative = window.next_expected().wire();
-        self.number = self.number.wrapping_add(1);
-        ack.number = self.number;
-        ack.received_bytes = self.received_bytes;
-        ack.duplicates = self.duplicates;
-        ack.duplicate = self.duplicate;
+        self.totals.number = self.totals.number.wrapping_add(1);
+        ack.number = self.totals.number;
+        ack.received_bytes = self.totals.received_bytes;
+        ack.duplicates = self.totals.duplicates;
+        ack.duplicate = self.totals.duplicate;
         ack.trigger = trigger.transmission;
         ack.echo = trigger.timestamp;
         let turnaround_ns = now.nanos_since(trigger.arrived_at);

@@ -71,10 +71,6 @@ impl PathArrivals {
     pub(super) fn has_reports(&self) -> bool {
         !self.dirty.is_empty()
     }
-
-    pub(super) fn release_idle(&mut self) {
-        *self = Self::default();
-    }
 }
 
 impl Progress {

@@ -6,9 +6,11 @@
 //! | `arrivals` | per path: how far it got, marks, repeats |
 //! | `order` | RD: which message is next |
 //! | `tag_order` | tagged messages: which one is matched next |
+//! | `idle` | what a receiver goes on from after a pause |
 
 mod acknowledger;
 mod arrivals;
+mod idle;
 mod order;
 mod tag_order;
 
@@ -17,7 +19,6 @@ use alloc::collections::VecDeque;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use crate::config::Config;
 use crate::endpoint::{Grant, Turn};
 use crate::lazy::Lazy;
 use crate::psn::Psn;
@@ -26,7 +27,8 @@ use crate::shared::Shared;
 use crate::time::Instant;
 use crate::wire::{Ack, DataView, Nack, Probe};
 
-pub(crate) use acknowledger::Acknowledger;
+use acknowledger::Acknowledger;
+pub(crate) use idle::IdleReceiver;
 pub(crate) use order::{Order, OrderStage};
 
 use arrivals::{PathArrival, PathArrivals};
@@ -66,6 +68,13 @@ pub(crate) struct Crowd {
     pub turn: Option<Turn>,
 }
 
+impl Crowd {
+    /// Whether it says nothing that will be asked for again.
+    fn is_done(&self) -> bool {
+        self.turn.is_none() && self.grant.backlog_bytes == 0
+    }
+}
+
 /// Whether a data packet is to be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
@@ -76,20 +85,6 @@ pub(crate) enum Arrival {
 }
 
 impl Receiver {
-    pub(crate) fn new(config: &Config) -> Self {
-        Self {
-            window: RecvWindow::new(config.recv_window_packets.into()),
-            paths: PathArrivals::default(),
-            acknowledger: Acknowledger::default(),
-            messages: Lazy::default(),
-            last: None,
-            order: OrderStage::default(),
-            crowd: Lazy::default(),
-            sent_in: 0,
-            nacks: Lazy::default(),
-        }
-    }
-
     /// Judges a reliable data packet, and notes its path. A packet beyond the window leaves no
     /// trace. Rules S1 to S3.
     // Once per packet, and called from three places: left to itself, the compiler makes it a call.
@@ -291,17 +286,5 @@ impl Receiver {
             && !self.has_nacks()
             && self.acknowledger.due() == Instant::NEVER
             && self.order.is_idle()
-    }
-
-    /// Gives back what only a busy peer needs.
-    pub(crate) fn release_idle(&mut self) {
-        self.window.release_idle();
-        self.paths.release_idle();
-        self.nacks.release();
-        if self.crowd.get().is_some_and(|crowd| crowd.turn.is_none()) {
-            self.crowd.release();
-        }
-        self.messages.release();
-        self.order.release_idle();
     }
 }

@@ -1,9 +1,9 @@
 //! RD: messages are given receives, and delivered, in the order in which they were submitted.
 //!
 //! Their packets still come in any order and are placed as they come. Two edges move through the
-//! sender's numbering: messages below `next_bind` have been given a receive or wait for one in
-//! bounce memory; messages below `next_deliver` have been delivered. Only the message at
-//! `next_bind` may take a posted receive: were later ones to take them, the user could wait for a
+//! sender's numbering: messages below `next.bind` have been given a receive or wait for one in
+//! bounce memory; messages below `next.deliver` have been delivered. Only the message at
+//! `next.bind` may take a posted receive: were later ones to take them, the user could wait for a
 //! message that waits for a receive. Rule M5.
 
 use alloc::boxed::Box;
@@ -16,20 +16,26 @@ use super::tag_order::TagsAhead;
 /// See the module's head.
 #[derive(Debug, Default)]
 pub(crate) struct OrderStage {
-    next_bind: u32,
-    next_deliver: u32,
-    /// The tagged message to be matched next; see `tag_order`.
-    pub(super) next_tagged: u32,
+    pub(super) next: Places,
     /// Only there once something has come out of order.
     pub(super) ahead: Option<Box<Ahead>>,
+}
+
+/// Whose turn it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Places {
+    bind: u32,
+    deliver: u32,
+    /// The tagged message to be matched; see `tag_order`.
+    pub(super) tagged: u32,
 }
 
 /// Messages that are ahead of their turn, by their place in the order.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
-    /// In bounce memory, ahead of `next_bind`.
+    /// In bounce memory, ahead of `next.bind`.
     early: HashMap<u32, u32, FixedState>,
-    /// Placed, ahead of `next_deliver`.
+    /// Placed, ahead of `next.deliver`.
     placed: HashMap<u32, u32, FixedState>,
     pub(super) tags: TagsAhead,
 }
@@ -46,9 +52,17 @@ pub(crate) enum Order {
 }
 
 impl OrderStage {
+    pub(super) fn new(next: Places) -> Self {
+        Self { next, ahead: None }
+    }
+
+    pub(super) fn places(&self) -> Places {
+        self.next
+    }
+
     /// Where a message stands of which no packet has been taken yet.
     pub(crate) fn judge(&self, order: u32) -> Order {
-        match order.wrapping_sub(self.next_bind) {
+        match order.wrapping_sub(self.next.bind) {
             0 => Order::Next,
             ahead if ahead < MAX_AHEAD && !self.is_early(order) => Order::Early,
             _ => Order::Impossible,
@@ -57,7 +71,7 @@ impl OrderStage {
 
     /// The next message has been given a place.
     pub(crate) fn bound(&mut self) {
-        self.next_bind = self.next_bind.wrapping_add(1);
+        self.next.bind = self.next.bind.wrapping_add(1);
     }
 
     /// A message waits in bounce memory for its turn.
@@ -68,7 +82,7 @@ impl OrderStage {
     /// The early message whose turn to be given a receive it is now, if it is here.
     pub(crate) fn take_early(&mut self) -> Option<u32> {
         loop {
-            let message = self.ahead.as_mut()?.early.remove(&self.next_bind)?;
+            let message = self.ahead.as_mut()?.early.remove(&self.next.bind)?;
             self.bound();
             if message != NOBODY {
                 return Some(message);
@@ -78,7 +92,7 @@ impl OrderStage {
 
     /// A message will not come, or not whole: nobody waits for it.
     pub(crate) fn pass_over(&mut self, order: u32) {
-        match order.wrapping_sub(self.next_bind) {
+        match order.wrapping_sub(self.next.bind) {
             0 => self.bound(),
             ahead if ahead < MAX_AHEAD => {
                 self.ahead.get_or_insert_default().early.insert(order, NOBODY);
@@ -90,8 +104,8 @@ impl OrderStage {
 
     /// A message is placed. Returns whether it is next to be delivered; otherwise it is kept.
     pub(crate) fn placed(&mut self, order: u32, message: u32) -> bool {
-        if order == self.next_deliver {
-            self.next_deliver = order.wrapping_add(1);
+        if order == self.next.deliver {
+            self.next.deliver = order.wrapping_add(1);
             return true;
         }
         self.ahead.get_or_insert_default().placed.insert(order, message);
@@ -101,8 +115,8 @@ impl OrderStage {
     /// The placed message whose turn to be delivered it is now.
     pub(crate) fn take_placed(&mut self) -> Option<u32> {
         loop {
-            let message = self.ahead.as_mut()?.placed.remove(&self.next_deliver)?;
-            self.next_deliver = self.next_deliver.wrapping_add(1);
+            let message = self.ahead.as_mut()?.placed.remove(&self.next.deliver)?;
+            self.next.deliver = self.next.deliver.wrapping_add(1);
             if message != NOBODY {
                 return Some(message);
             }
@@ -120,12 +134,6 @@ impl OrderStage {
         self.ahead.as_ref().is_none_or(|ahead| {
             ahead.early.is_empty() && ahead.placed.is_empty() && ahead.tags.is_empty()
         })
-    }
-
-    pub(crate) fn release_idle(&mut self) {
-        if self.is_idle() {
-            self.ahead = None;
-        }
     }
 
     fn is_early(&self, order: u32) -> bool {

@@ -33,7 +33,7 @@ impl OrderStage {
     /// Where a tagged message stands that is not here yet.
     pub(crate) fn judge_tagged(&self, number: u32) -> Order {
         let is_early = || self.tags().is_some_and(|tags| tags.early.contains_key(&number));
-        match number.wrapping_sub(self.next_tagged) {
+        match number.wrapping_sub(self.next.tagged) {
             0 => Order::Next,
             ahead if ahead < super::order::MAX_AHEAD && !is_early() => Order::Early,
             _ => Order::Impossible,
@@ -42,7 +42,7 @@ impl OrderStage {
 
     /// The tagged message whose turn it is has been matched, or waits for a receive.
     pub(crate) fn pass_tagged(&mut self) {
-        self.next_tagged = self.next_tagged.wrapping_add(1);
+        self.next.tagged = self.next.tagged.wrapping_add(1);
     }
 
     /// A tagged message waits for its turn.
@@ -53,7 +53,7 @@ impl OrderStage {
     /// The early tagged message whose turn it is now, if it is here.
     pub(crate) fn take_tagged(&mut self) -> Option<u32> {
         loop {
-            let message = self.ahead.as_mut()?.tags.early.remove(&self.next_tagged)?;
+            let message = self.ahead.as_mut()?.tags.early.remove(&self.next.tagged)?;
             self.pass_tagged();
             if message != NOBODY {
                 return Some(message);
@@ -92,7 +92,7 @@ impl OrderStage {
     /// The context ends: the tagged messages that are here, in their order, and the room that was
     /// kept for others.
     pub(crate) fn end_tagged(&mut self) -> (Vec<u32>, Vec<BounceId>) {
-        let next = self.next_tagged;
+        let next = self.next.tagged;
         let Some(ahead) = self.ahead.as_mut() else { return (Vec::new(), Vec::new()) };
         let mut early: Vec<(u32, u32)> = ahead.tags.early.drain().collect();
         early.sort_unstable_by_key(|&(number, _)| number.wrapping_sub(next));

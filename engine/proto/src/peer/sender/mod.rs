@@ -15,10 +15,12 @@
 //! | `overdue` | packets that got no answer in time |
 //! | `suspects` | paths that are not trusted, and what they are asked |
 //! | `recovery` | what is remembered for these two: timers, what was sent again |
+//! | `idle` | what a sender goes on from after a pause |
 
 mod acknowledge;
 mod cancel;
 mod gaps;
+mod idle;
 mod overdue;
 mod pace;
 mod parting;
@@ -33,16 +35,15 @@ mod transmit;
 use crate::config::Config;
 use crate::loss::rtt::RttEstimator;
 use crate::message::{OutMessage, SendQueue};
-use crate::path::{PathTable, Sprayer, probe_timeout_ns};
+use crate::path::{PathTable, Sprayer};
 use crate::psn::Psn;
 use crate::send_window::{PacketList, SendWindow};
 use crate::set256::Set256;
 use crate::shared::Shared;
-use crate::stats::PeerStats;
 use crate::time::Instant;
-use crate::times::Times;
 use crate::wire::DATA_HEADER_BYTES;
 
+pub(crate) use idle::IdleSender;
 pub(crate) use overdue::TimerOutcome;
 pub(crate) use refusals::NackOutcome;
 pub(crate) use transmit::DataPacket;
@@ -95,41 +96,6 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
-    /// `first_path` should differ from peer to peer.
-    pub(crate) fn new(config: &Config, times: &Times, first_path: u8) -> Self {
-        let mtu = config.mtu_bytes.min(config.open_mtu_bytes);
-        let rtt = RttEstimator::new(config.loss.initial_rtt);
-        Self {
-            window: SendWindow::new(SEND_WINDOW_PACKETS),
-            queue: SendQueue::default(),
-            transfers: Transfers::default(),
-            datagrams: Datagrams::default(),
-            lost: PacketList::EMPTY,
-            refused: PacketList::EMPTY,
-            paths: PathTable::new(config.paths),
-            sprayer: Sprayer::new(config.path.spray, config.train_packets, first_path),
-            pace: Pace::default(),
-            recovery: Recovery::new(probe_timeout_ns(times, &rtt)),
-            rtt,
-            reports: Reports::default(),
-            credit: Psn::new(config.open_credit_packets.into()),
-            in_flight_bytes: 0,
-            not_ready_until: Instant::ZERO,
-            mtu,
-            packet_ns: packet_ns(config, mtu),
-            peer_window: config.open_credit_packets.into(),
-            next_message: 0,
-            next_order: 0,
-            next_tagged: 0,
-            newest_ack: 0,
-            reported_duplicates: 0,
-            busy: Set256::default(),
-            overtaken: Set256::default(),
-            retransmissions: 0,
-            spurious: 0,
-        }
-    }
-
     /// Takes up what the peer told when it opened.
     pub(crate) fn agree(&mut self, config: &Config, mtu: u16, paths: u16, credit_packets: u16) {
         self.mtu = config.mtu_bytes.min(mtu);
@@ -225,32 +191,6 @@ impl Sender {
             && self.transfers.is_empty()
             && self.datagrams.is_empty()
             && self.reports.is_empty()
-    }
-
-    /// Gives back what only a busy peer needs.
-    pub(crate) fn release_idle(&mut self) {
-        self.window.release_idle();
-        self.queue.release_idle();
-        self.transfers.release_idle();
-        self.datagrams.release_idle();
-        self.paths.release_idle();
-        self.sprayer.release_idle();
-        self.pace.release_idle();
-        self.recovery.release_idle();
-        self.reports.release_idle();
-    }
-
-    pub(crate) fn fill_stats(&self, stats: &mut PeerStats) {
-        stats.mtu_bytes = self.mtu.into();
-        stats.cwnd_bytes = self.pace.current_cwnd_bytes();
-        stats.in_flight_bytes = self.in_flight_bytes;
-        if self.rtt.has_sample() {
-            stats.srtt_ns = self.rtt.srtt_ns();
-            stats.min_rtt_ns = self.rtt.min_ns();
-        }
-        stats.paths_good = self.paths.good().into();
-        stats.retransmissions = self.retransmissions;
-        stats.spurious_retransmissions = self.spurious.into();
     }
 }
 

@@ -106,10 +106,6 @@ impl Pace {
         state.breaker.on_trimmed(bytes, state.controller.cwnd_bytes());
         state.set_cwnd();
     }
-
-    pub(super) fn release_idle(&mut self) {
-        self.0 = None;
-    }
 }
 
 /// Windows above this are not paced more finely: 16 GiB.

@@ -177,10 +177,4 @@ impl Recovery {
     pub(super) fn deadline(&self) -> Instant {
         self.loss_at.min(self.paced_until)
     }
-
-    pub(super) fn release_idle(&mut self) {
-        self.recent = Recent::default();
-        self.tail = None;
-        self.path_at = Instant::NEVER;
-    }
 }

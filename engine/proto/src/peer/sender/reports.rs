@@ -108,10 +108,4 @@ impl Reports {
     pub(super) fn is_empty(&self) -> bool {
         self.0.get().is_none_or(|state| state.awaited.is_empty() && state.owed.is_empty())
     }
-
-    pub(super) fn release_idle(&mut self) {
-        if self.is_empty() {
-            self.0.release();
-        }
-    }
 }

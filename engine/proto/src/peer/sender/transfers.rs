@@ -91,12 +91,6 @@ impl Transfers {
             state.held.retain(|&key| key != message);
         }
     }
-
-    pub(super) fn release_idle(&mut self) {
-        if self.is_empty() {
-            self.0.release();
-        }
-    }
 }
 
 impl Sender {

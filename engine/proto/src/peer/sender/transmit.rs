@@ -50,12 +50,6 @@ impl Datagrams {
     pub(super) fn is_empty(&self) -> bool {
         self.0.get().is_none_or(VecDeque::is_empty)
     }
-
-    pub(super) fn release_idle(&mut self) {
-        if self.is_empty() {
-            self.0.release();
-        }
-    }
 }
 
 impl Sender {
