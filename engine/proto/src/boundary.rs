@@ -300,6 +300,9 @@ pub enum Event {
         /// What else it says. Its memory is free after this event, as [`BounceFreed`](Self::BounceFreed)
         /// tells.
         note: Option<Note>,
+        /// Whether it has one of the places that its peer was
+        /// [given](crate::Endpoint::reserve_notifications).
+        reserved: bool,
     },
     /// The list of a READ is whole, in bounce memory: call
     /// [`serve_list`](crate::Endpoint::serve_list) with what it says.

@@ -16,6 +16,7 @@ use usrd_proto::wire::DATA_HEADER_BYTES;
 use usrd_proto::{Config, Endpoint};
 
 use crate::defaults::{config_for, max_payload_bytes};
+use crate::places::AnyReturned;
 use crate::shared::{Capacities, Shared};
 use crate::{BuildError, CompletionQueue, Driver, Engine, EngineInfo};
 
@@ -205,7 +206,7 @@ impl Builder {
         });
         let places = config.max_notifications as usize;
         let notices = queue
-            .reserve_notices(places)
+            .reserve_notices(places, Arc::new(AnyReturned::new()))
             .ok_or_else(|| BuildError::CompletionQueue { needed: places, limit: queue.limit() })?;
         let local_address = device.local_address();
         let info = EngineInfo { id: self.id, local_address, capabilities, config };

@@ -100,6 +100,24 @@ pub enum UpdateAddressError {
     Driver(#[from] CommandError),
 }
 
+/// Why notifications of a peer were not given a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotificationsToError {
+    /// The queue has no room for them.
+    #[error("the completion queue has {limit} places left; make it larger, or ask for fewer")]
+    Places {
+        /// What is left of it.
+        limit: usize,
+    },
+    /// They have one.
+    #[error("notifications of this peer have a queue of their own, which cannot be changed")]
+    Again,
+    /// The driver did not answer, or there is no such peer.
+    #[error(transparent)]
+    Driver(#[from] CommandError),
+}
+
 /// Why memory could not be prepared.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -79,8 +79,8 @@ pub use completion::{
 pub use driver::{Driver, Turn};
 pub use engine::{CopyError, Engine};
 pub use error::{
-    BuildError, CommandError, ConnectError, PinError, RegisterError, Rejected, SubmitError,
-    UpdateAddressError,
+    BuildError, CommandError, ConnectError, NotificationsToError, PinError, RegisterError,
+    Rejected, SubmitError, UpdateAddressError,
 };
 pub use event::Event;
 pub use notice::{Notice, Notification};

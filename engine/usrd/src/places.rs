@@ -11,9 +11,9 @@
 //! and a reservation sees what the release that made it possible came after.
 
 #[cfg(loom)]
-use loom::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 #[cfg(not(loom))]
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 /// A number of places, and how many of them are taken.
 #[derive(Debug)]
@@ -74,5 +74,27 @@ impl Returned {
             0 => 0,
             _ => self.0.swap(0, Ordering::Acquire),
         }
+    }
+}
+
+/// Whether any of many [`Returned`] has something: the driver looks through them only then.
+#[derive(Debug)]
+pub(crate) struct AnyReturned(AtomicBool);
+
+impl AnyReturned {
+    pub(crate) fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    /// Consumer, after giving.
+    pub(crate) fn give(&self) {
+        // Not a store: that would take the place of another consumer's, and whoever sees it would not
+        // have to see what the other one has given.
+        self.0.swap(true, Ordering::Release);
+    }
+
+    /// Driver: whether there was something since the last call. What was given before is seen.
+    pub(crate) fn take(&self) -> bool {
+        self.0.load(Ordering::Relaxed) && self.0.swap(false, Ordering::Acquire)
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossbeam::queue::ArrayQueue;
 
 use crate::Completion;
-use crate::places::{Places, Returned};
+use crate::places::{AnyReturned, Places, Returned};
 use crate::waiters::Waiters;
 
 /// A queue of completions, apart from any engine: several engines can report into one, and each
@@ -41,12 +41,14 @@ struct Entry {
     notices: Option<Arc<Notices>>,
 }
 
-/// The places of an engine's notifications, which come unasked. They go back when the engine has
-/// ended and its notifications have been taken.
+/// The places of an engine's notifications, or of those of one of its peers, which come unasked. They go
+/// back when the engine has ended, or the peer has gone, and the notifications have been taken.
 #[derive(Debug)]
 pub(crate) struct Notices {
     /// Those whose notification was taken, and that the driver has not heard of.
     returned: Returned,
+    /// Of the engine: any of its notifications was taken.
+    any: Arc<AnyReturned>,
     places: usize,
     queue: Weak<Queue>,
 }
@@ -76,7 +78,7 @@ impl CompletionQueue {
             match notices {
                 None => operations += 1,
                 // A peer that waits for room asks again soon: the driver need not be woken.
-                Some(notices) => notices.returned.give(),
+                Some(notices) => notices.give_back(),
             }
             completions.push(completion);
             count += 1;
@@ -149,14 +151,18 @@ impl CompletionQueue {
         self.queue.places.release(places);
     }
 
-    /// Takes an engine's places for notifications, if they are free.
-    pub(crate) fn reserve_notices(&self, places: usize) -> Option<Arc<Notices>> {
+    /// Takes an engine's places for notifications, if they are free. `any` is the engine's.
+    pub(crate) fn reserve_notices(
+        &self,
+        places: usize,
+        any: Arc<AnyReturned>,
+    ) -> Option<Arc<Notices>> {
         if !self.queue.places.reserve(places) {
             return None;
         }
         self.queue.set_aside.fetch_add(places, Ordering::Relaxed);
         let queue = Arc::downgrade(&self.queue);
-        Some(Arc::new(Notices { returned: Returned::new(), places, queue }))
+        Some(Arc::new(Notices { returned: Returned::new(), any, places, queue }))
     }
 
     /// Queues the completion of an operation; [`announce`](Self::announce) tells the waiters, once
@@ -181,6 +187,16 @@ impl CompletionQueue {
 }
 
 impl Notices {
+    fn give_back(&self) {
+        self.returned.give();
+        self.any.give();
+    }
+
+    /// Whether any of the engine's notifications was taken since the last call.
+    pub(crate) fn any(&self) -> &Arc<AnyReturned> {
+        &self.any
+    }
+
     /// How many were taken since the last call.
     pub(crate) fn take_taken(&self) -> u32 {
         self.returned.take()

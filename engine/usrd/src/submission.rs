@@ -11,9 +11,10 @@ use crate::driver::Parted;
 use crate::memory::Memory;
 use crate::{
     CommandError, Completion, CompletionQueue, ConnectError, CopyError, EngineStats, NotRegistered,
-    Notice, Peeked, Peer, PeerSnapshot, PinError, RecvCompletion, RecvFailure, RecvOptions,
-    RecvOver, Region, RegionCompletion, RegionOptions, RegisterError, SendCompletion, SendFailure,
-    SendOptions, ShutdownReport, Tags, TransferCompletion, TransferFailure, UpdateAddressError,
+    Notice, NotificationsToError, Peeked, Peer, PeerSnapshot, PinError, RecvCompletion,
+    RecvFailure, RecvOptions, RecvOver, Region, RegionCompletion, RegionOptions, RegisterError,
+    SendCompletion, SendFailure, SendOptions, ShutdownReport, Tags, TransferCompletion,
+    TransferFailure, UpdateAddressError,
 };
 
 /// An operation, on its way to the driver.
@@ -109,6 +110,7 @@ pub(crate) enum Command {
     Disconnect(Peer, Answer<Result<(), CommandError>>),
     ClosePeer(Peer, Duration, Answer<Parted>),
     UpdateAddress(Peer, Address, Answer<Result<(), UpdateAddressError>>),
+    NotificationsTo(Peer, CompletionQueue, u32, Answer<Result<(), NotificationsToError>>),
     CancelRecv(u64),
     Cancel(Peer, u64),
     Peek(Tags, Answer<Option<Peeked>>),

@@ -5,8 +5,8 @@ mod common;
 use common::{Net, PATIENCE, collect, connect, pattern};
 use usrd::device::fault::FaultConfig;
 use usrd::{
-    Access, Bytes, BytesMut, Engine, MAX_NOTE_BYTES, Notice, Notification, SubmitError,
-    TransferOptions,
+    Access, Bytes, BytesMut, CompletionQueue, Engine, MAX_NOTE_BYTES, Notice, Notification,
+    NotificationsToError, SubmitError, TransferOptions,
 };
 
 fn hostile(seed: u64) -> FaultConfig {
@@ -102,4 +102,39 @@ fn too_long_a_note_is_not_taken() {
     let longest = Bytes::from(vec![1; MAX_NOTE_BYTES]);
     a.notify(peer, longest.clone(), 2).unwrap();
     assert_eq!(notified(&b).note, longest);
+}
+
+/// A peer whose notifications nobody takes holds up no other.
+#[test]
+fn a_peer_can_have_a_queue_of_its_own() {
+    for net in Net::all() {
+        let few = |builder: usrd::Builder| builder.config(|config| config.max_notifications = 4);
+        let (a, b, peer) = connect(net.pair().map(few));
+        a.notify(peer, 0, 0).unwrap();
+        let back = notified(&b).peer;
+        let queue = CompletionQueue::new(5);
+        b.notifications_to(back, &queue, 3).unwrap();
+        let again = b.notifications_to(back, &queue, 1).unwrap_err();
+        assert_eq!(again, NotificationsToError::Again);
+        let full = b.notifications_to(back, &queue, 3).unwrap_err();
+        assert_eq!(full, NotificationsToError::Places { limit: 2 });
+        for number in 1..=20 {
+            a.notify(peer, Notice::from(number).with_note("mine"), number).unwrap();
+        }
+        let mut told = Vec::new();
+        while told.len() < 20 {
+            let next = queue.wait_one(PATIENCE).expect("a notification").into_notification();
+            let next = next.unwrap();
+            assert_eq!((next.peer, &next.note[..]), (back, &b"mine"[..]));
+            told.push(next.immediate);
+        }
+        told.sort_unstable();
+        assert_eq!(told, (1..=20).collect::<Vec<_>>());
+        assert_eq!(collect(&a, 21).len(), 21);
+        assert_eq!(b.poll(&mut Vec::new(), 1), 0, "none of them was in the engine's queue");
+        // The places are free again when the peer has gone.
+        assert_eq!(queue.limit(), 2);
+        b.disconnect(back).unwrap();
+        assert_eq!((queue.limit(), queue.outstanding()), (5, 0));
+    }
 }

@@ -192,7 +192,8 @@ impl Broken {
             }
             Defect::TellsEarly if data.op == Op::Write && data.payload_len == 0 && !is_again => {
                 let (peer, immediate, len) = (PeerId(0), data.args[0], data.total_len);
-                self.held = Some(Event::Notified { peer, immediate, len, note: None });
+                self.held =
+                    Some(Event::Notified { peer, immediate, len, note: None, reserved: false });
             }
             _ => {}
         }

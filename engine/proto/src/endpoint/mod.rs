@@ -52,6 +52,7 @@ mod grants;
 mod moved;
 mod multi;
 mod newcomers;
+mod notice_places;
 mod notices;
 mod peers;
 mod receive;
@@ -75,6 +76,8 @@ use rand_chacha::ChaCha12Rng;
 use slab::Slab;
 
 pub(crate) use self::grants::Grant;
+use self::notice_places::NoticePlaces;
+pub(crate) use self::notice_places::Place;
 pub(crate) use self::turns::Turn;
 use crate::boundary::{BounceCopy, Event};
 use crate::config::{Config, ConfigError};
@@ -112,8 +115,7 @@ pub struct Endpoint {
     /// How many contexts were begun: the upper bits of context ids.
     generation: u8,
     resets: peers::ResetBudget,
-    /// Notifications that there is room for.
-    notifications_free: u32,
+    notice_places: NoticePlaces,
     grants: grants::Grants,
     turns: turns::Turns,
     senders: share::Senders,
@@ -137,7 +139,7 @@ impl Endpoint {
             rng: ChaCha12Rng::seed_from_u64(config.seed),
             generation: 0,
             resets: peers::ResetBudget::default(),
-            notifications_free: config.max_notifications,
+            notice_places: NoticePlaces::new(config.max_notifications),
             grants: grants::Grants::new(&config),
             turns: turns::Turns::default(),
             senders: share::Senders::default(),

@@ -1,8 +1,10 @@
 //! What peers tell of their transfers: 64 bits, and perhaps a note, which waits in bounce memory. Rule T6.
 
 use super::Endpoint;
+use super::notice_places::Place;
 use super::receive::Outcome;
 use crate::boundary::{Destination, Disposition, Event, InboundId, Note, Placement};
+use crate::ids::{BounceId, PeerId};
 use crate::message::{Binding, InMessage, InNotice};
 use crate::psn::Psn;
 use crate::region::Refusal;
@@ -10,10 +12,34 @@ use crate::time::Instant;
 use crate::wire::DataView;
 
 impl Endpoint {
-    /// The user has taken this many notifications: there is room for as many more.
+    /// The user has taken this many notifications that were not
+    /// [`reserved`](Event::Notified::reserved): there is room for as many more.
     pub fn notifications_taken(&mut self, count: u32) {
-        let limit = self.shared.config.max_notifications;
-        self.notifications_free = self.notifications_free.saturating_add(count).min(limit);
+        self.notice_places.give_back_shared(count);
+    }
+
+    /// From now on, this peer's notifications have so many places of their own, and take no others.
+    /// `false` if there is no such peer, or it has some.
+    pub fn reserve_notifications(&mut self, peer: PeerId, places: u32) -> bool {
+        self.peers.contains(peer.0 as usize) && self.notice_places.reserve(peer.0, places)
+    }
+
+    /// The user has taken this many [`reserved`](Event::Notified::reserved) notifications of a peer.
+    pub fn reserved_notifications_taken(&mut self, peer: PeerId, count: u32) {
+        self.notice_places.give_back(peer.0, Place::Own, count);
+    }
+
+    /// A peer goes, and its own places with it: what has arrived for them and is still being placed is
+    /// told nobody.
+    pub(super) fn forget_reserved(&mut self, index: u32) {
+        for (_, message) in self.inbound.iter_mut().filter(|(_, it)| it.peer.0 == index) {
+            if let Binding::Write { notice: Some(notice) } = &mut message.binding
+                && notice.place == Place::Own
+            {
+                notice.place = Place::Gone;
+            }
+        }
+        self.notice_places.forget(index);
     }
 
     /// A packet of a WRITE that is for the user: the immediate, and a piece of the note if there is one.
@@ -61,40 +87,55 @@ impl Endpoint {
         index: u32,
         data: DataView<'_>,
     ) -> Result<InNotice, Outcome> {
-        if self.notifications_free == 0 {
+        let Some(place) = self.notice_places.take(index) else {
             return Err(self.refuse(index, data));
+        };
+        match self.room_for_note(now, index, data) {
+            Ok(note) => Ok(InNotice { immediate: data.args()[0], note, place }),
+            Err(refused) => {
+                self.notice_places.give_back(index, place, 1);
+                Err(refused)
+            }
         }
-        let note = match data.note_len() {
-            0 => None,
+    }
+
+    fn room_for_note(
+        &mut self,
+        now: Instant,
+        index: u32,
+        data: DataView<'_>,
+    ) -> Result<Option<BounceId>, Outcome> {
+        match data.note_len() {
+            0 => Ok(None),
             len if !self.matcher.can_ever_hold(len) => {
-                return Err(self.turn_down(index, data, Refusal::NoteTooLong));
+                Err(self.turn_down(index, data, Refusal::NoteTooLong))
             }
             len => match self.take_bounce(now, index, len) {
-                Some(id) => Some(id),
-                None => return Err(self.refuse_for_now(now, index, data, len)),
+                Some(id) => Ok(Some(id)),
+                None => Err(self.refuse_for_now(now, index, data, len)),
             },
-        };
-        self.notifications_free -= 1;
-        Ok(InNotice { immediate: data.args()[0], note })
+        }
     }
 
     /// Everything of a transfer is in place: the user is told, and bounce memory is free after that.
     pub(super) fn deliver_notice(&mut self, message: &InMessage, notice: InNotice) {
-        let note = notice.note.map(|bounce| Note { bounce, len: message.note_len() });
-        self.shared.events.push_back(Event::Notified {
-            peer: message.peer,
-            immediate: notice.immediate,
-            len: message.written_len(),
-            note,
-        });
+        if notice.place != Place::Gone {
+            self.shared.events.push_back(Event::Notified {
+                peer: message.peer,
+                immediate: notice.immediate,
+                len: message.written_len(),
+                note: notice.note.map(|bounce| Note { bounce, len: message.note_len() }),
+                reserved: notice.place == Place::Own,
+            });
+        }
         if let Some(id) = notice.note {
             self.free_bounce(id);
         }
     }
 
     /// The same for a transfer that has failed: nobody is told.
-    pub(super) fn forget_notice(&mut self, notice: InNotice) {
-        self.notifications_free += 1;
+    pub(super) fn forget_notice(&mut self, peer: PeerId, notice: InNotice) {
+        self.notice_places.give_back(peer.0, notice.place, 1);
         if let Some(id) = notice.note {
             self.free_bounce(id);
         }
@@ -105,6 +146,6 @@ impl Endpoint {
 impl Endpoint {
     /// Notifications that there is room for.
     pub(crate) fn free_notifications(&self) -> u32 {
-        self.notifications_free
+        self.notice_places.shared_free()
     }
 }

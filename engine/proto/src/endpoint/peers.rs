@@ -80,6 +80,7 @@ impl Endpoint {
 
     /// Removes what is left of a peer whose context has ended.
     pub(super) fn forget_peer(&mut self, index: u32) {
+        self.forget_reserved(index);
         self.shared.regions.forget_peer(PeerId(index));
         self.peers.remove(index as usize);
         self.timers.disarm(index);
@@ -170,7 +171,7 @@ impl Endpoint {
             Binding::Write { notice } => {
                 self.shared.served -= 1;
                 if let Some(notice) = notice {
-                    self.forget_notice(notice);
+                    self.forget_notice(message.peer, notice);
                 }
             }
             Binding::List { id } => {

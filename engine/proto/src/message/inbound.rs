@@ -1,6 +1,7 @@
 //! A message on its way in.
 
 use crate::boundary::{Destination, InboundId, PeerFailure, Placement};
+use crate::endpoint::Place;
 use crate::ids::{BounceId, PeerId, Service};
 use crate::message::PostedRecv;
 use crate::wire::{DataFlags, DataView, Op};
@@ -67,6 +68,8 @@ pub(crate) struct InNotice {
     pub immediate: u64,
     /// Where its note lies, if it has one.
     pub note: Option<BounceId>,
+    /// Whose place it has.
+    pub place: Place,
 }
 
 /// Why a message will not arrive whole.

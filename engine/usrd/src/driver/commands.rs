@@ -217,6 +217,9 @@ impl Driver {
             Command::Connect(address, to) => answer(&to, self.connect(address)),
             Command::Disconnect(peer, to) => answer(&to, self.disconnect(peer)),
             Command::ClosePeer(peer, deadline, to) => self.begin_parting(peer, deadline, to),
+            Command::NotificationsTo(peer, queue, places, to) => {
+                answer(&to, self.notifications_to(peer, &queue, places));
+            }
             Command::UpdateAddress(peer, address, to) => {
                 answer(&to, self.update_address(peer, address));
             }

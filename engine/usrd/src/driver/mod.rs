@@ -16,6 +16,7 @@ mod buffers;
 mod clock;
 mod close;
 mod commands;
+mod notifications;
 mod parting;
 mod publish;
 mod receive;
@@ -39,6 +40,7 @@ use bounce::BouncePool;
 use buffers::Buffers;
 use clock::Clock;
 use close::Closing;
+use notifications::PeerQueues;
 pub(crate) use parting::Parted;
 use parting::Partings;
 use regions::Regions;
@@ -70,6 +72,7 @@ pub struct Driver {
     unannounced_to: Vec<CompletionQueue>,
     closing: Option<Closing>,
     partings: Partings,
+    peer_queues: PeerQueues,
     /// Routes that nobody needs, unless they have come to be needed again.
     unused_routes: Vec<RouteId>,
     /// Peers that came by themselves, and are to be forgotten.
@@ -106,6 +109,7 @@ impl Driver {
             buffers: Buffers::default(),
             regions: Regions::default(),
             batch: Batch::new(),
+            peer_queues: PeerQueues::default(),
             arrivals: Vec::new(),
             now: clock.now(),
             clock,

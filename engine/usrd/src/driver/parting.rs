@@ -151,6 +151,7 @@ impl Driver {
         // While the peer still has its name and its route.
         self.publish();
         self.say_farewells();
+        self.forget_peer_queue(id);
         self.unused_routes.extend(self.routes.unbind(id));
     }
 

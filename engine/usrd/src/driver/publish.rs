@@ -7,9 +7,10 @@ use super::Driver;
 use super::buffers::{
     PendingReceive, PendingSend, PendingTransfer, Room, TransferMemory, buffer_of,
 };
+use super::notifications::Told;
 use crate::{
-    Completion, CompletionQueue, Event, Notification, Received, RecvCompletion, RecvFailure,
-    RecvOver, SendCompletion, SendFailure, Service, TransferCompletion, TransferFailure,
+    Completion, CompletionQueue, Event, Received, RecvCompletion, RecvFailure, RecvOver,
+    SendCompletion, SendFailure, Service, TransferCompletion, TransferFailure,
 };
 
 impl Driver {
@@ -44,16 +45,15 @@ impl Driver {
             return;
         };
         queue.complete(completion);
+        self.announce_to(queue);
+    }
+
+    /// Something was queued elsewhere than in the engine's queue.
+    pub(super) fn announce_to(&mut self, queue: CompletionQueue) {
         // Mostly it is the same one several times in a row.
         if !self.unannounced_to.last().is_some_and(|last| last.is(&queue)) {
             self.unannounced_to.push(queue);
         }
-    }
-
-    /// Queues a notification for the engine's queue.
-    pub(super) fn notify(&mut self, notification: Notification) {
-        self.shared.queue.notify(Completion::Notified(notification), &self.shared.notices);
-        self.unannounced = true;
     }
 
     pub(super) fn send_over(&mut self, send: PendingSend, result: Result<(), SendFailure>) {
@@ -142,8 +142,8 @@ impl Driver {
             proto::Event::TransferCompleted { token, result, .. } => {
                 self.transfer_completed(token, result);
             }
-            proto::Event::Notified { peer, immediate, len, note } => {
-                self.notified(peer, immediate, len, note);
+            proto::Event::Notified { peer, immediate, len: bytes, note, reserved } => {
+                self.notified(peer, Told { immediate, bytes, note, reserved });
             }
             proto::Event::ListArrived { list, bounce, len } => self.list_arrived(list, bounce, len),
             proto::Event::RegionReleased { buffer } => self.region_released(buffer),

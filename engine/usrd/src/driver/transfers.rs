@@ -4,14 +4,14 @@ use bytes::Bytes;
 use usrd_proto::transfer::tidy;
 use usrd_proto::wire::{decode_list, encode_list};
 use usrd_proto::{
-    Atomic, AtomicRequest, Block, BounceId, BufferRange, InboundId, Layout, Note, PeerId,
-    ReadRequest, Token, TransferError, WriteRequest,
+    Atomic, AtomicRequest, Block, BounceId, BufferRange, InboundId, Layout, ReadRequest, Token,
+    TransferError, WriteRequest,
 };
 
 use super::Driver;
 use super::buffers::{PendingTransfer, Space, TransferMemory, id_in};
 use crate::submission::{Transfer, What};
-use crate::{CompletionQueue, Notice, Notification, TransferFailure};
+use crate::{CompletionQueue, Notice, TransferFailure};
 
 impl Driver {
     pub(super) fn start_transfer(&mut self, transfer: Transfer, to: Option<CompletionQueue>) {
@@ -108,22 +108,6 @@ impl Driver {
         self.transfer_over(pending, result.map_err(TransferFailure::from));
     }
 
-    /// A peer's transfer is in place.
-    pub(super) fn notified(
-        &mut self,
-        peer: PeerId,
-        immediate: u64,
-        bytes: u64,
-        note: Option<Note>,
-    ) {
-        let note =
-            note.map(|note| Bytes::copy_from_slice(self.bounce.front(note.bounce, note.len)));
-        let note = note.unwrap_or_default();
-        let peer = self.routes.handle(peer);
-        let engine = self.shared.info.id;
-        self.notify(Notification { engine, peer, immediate, note, bytes });
-    }
-
     /// The list of a peer's READ is whole.
     pub(super) fn list_arrived(&mut self, list: InboundId, bounce: BounceId, len: u64) {
         let blocks = decode_list(self.bounce.front(bounce, len));
@@ -136,14 +120,6 @@ impl Driver {
         let memory = self.regions.memory_mut(index);
         let old = memory.atomic(atomic.offset as usize, atomic.op);
         self.endpoint.handle_atomic(self.now, atomic.id, old);
-    }
-
-    /// Tells the core what the user has taken since the last turn.
-    pub(super) fn return_notifications(&mut self) {
-        match self.shared.notices.take_taken() {
-            0 => {}
-            taken => self.endpoint.notifications_taken(taken),
-        }
     }
 }
 

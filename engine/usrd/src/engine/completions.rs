@@ -4,16 +4,34 @@ use std::time::Duration;
 
 use super::Engine;
 use crate::life::Life;
-use crate::{Completion, CompletionQueue};
+use crate::submission::Command;
+use crate::{Completion, CompletionQueue, NotificationsToError, Peer};
 
 impl Engine {
     /// A handle to the same engine. What is submitted through it, receives included, completes in
     /// `queue`, which is also where its [`poll`](Self::poll) and [`wait`](Self::wait) look. So each
     /// thread can have the completions of its own operations; notifications stay in the
-    /// engine's queue.
+    /// engine's queue, unless [`notifications_to`](Self::notifications_to) says otherwise.
     pub fn reporting_to(&self, queue: &CompletionQueue) -> Self {
         let to = (!queue.is(&self.shared.queue)).then(|| queue.clone());
         Self { to, ..self.clone() }
+    }
+
+    /// Gives the notifications of a peer a queue of their own, with `places` places: what comes from now on
+    /// is found there. While as many wait to be taken, this peer waits, and no other one does; and what
+    /// others say takes none of its places. This can be done once for a peer. It ends when the peer
+    /// is disconnected, and what is in the queue then can still be taken.
+    ///
+    /// Waits for the driver. Where this thread is the one that drives, use
+    /// [`Driver::notifications_to`](crate::Driver::notifications_to).
+    pub fn notifications_to(
+        &self,
+        peer: Peer,
+        queue: &CompletionQueue,
+        places: u32,
+    ) -> Result<(), NotificationsToError> {
+        let queue = queue.clone();
+        self.ask(|answer| Command::NotificationsTo(peer, queue, places, answer))?
     }
 
     /// Where what is submitted here completes.

@@ -129,3 +129,52 @@ fn notes_that_are_too_long_are_not_taken() {
     assert_eq!(refused, Err(TransferError::NoteTooLong { max_bytes: 4096 }));
     assert_eq!(pair.a.endpoint.pending_sends(), 0);
 }
+
+/// A peer with places of its own holds up nobody else, and waits for nobody else.
+#[test]
+fn places_of_its_own_are_a_peers_alone() {
+    let few = Config { max_notifications: 2, ..config(2) };
+    let mut pair = Pair::new(config(1), few, Link::default());
+    pair.write_with(A, b"", NOWHERE, Some(LONG), CompletionLevel::Delivered);
+    pair.settle_down();
+    let a = pair.ready(B).peer.unwrap();
+    assert!(pair.b.endpoint.reserve_notifications(a, 3));
+    assert!(!pair.b.endpoint.reserve_notifications(a, 3), "once");
+    // One of the shared places is taken, and no other one any more.
+    assert_eq!((pair.b.notified().len(), pair.b.endpoint.free_notifications()), (1, 1));
+    for immediate in NOTED..NOTED + 8 {
+        pair.write_with(A, b"", NOWHERE, Some(immediate), CompletionLevel::Delivered);
+    }
+    let mut told = 0;
+    while told < 8 {
+        pair.run_for(Duration::from_millis(20));
+        let reserved = |event: &&Event| matches!(event, Event::Notified { reserved: true, .. });
+        let count = pair.b.events.iter().filter(reserved).count();
+        assert_eq!(count, 3.min(8 - told), "as many as there are places");
+        assert_eq!(pair.b.notified().len(), count);
+        pair.b.endpoint.reserved_notifications_taken(a, count as u32);
+        told += count;
+    }
+    pair.settle_down();
+    assert_eq!(pair.b.endpoint.free_notifications(), 1);
+    assert_eq!(pair.a.outcomes().len(), 9);
+}
+
+/// What is being placed for a peer that is removed is told nobody, and nothing of it is left.
+#[test]
+fn a_removed_peer_takes_its_places_along() {
+    let mut pair = Pair::new(small_packets(1), small_packets(2), Link::default());
+    let memory = pair.register(B, vec![0; 1000], Access::WRITE);
+    pair.write(A, b"first", memory.start, None);
+    pair.settle_down();
+    let a = pair.ready(B).peer.unwrap();
+    assert!(pair.b.endpoint.reserve_notifications(a, 1));
+    pair.b.placing_takes = Duration::from_millis(1);
+    pair.write(A, &pattern(1, 1000), memory.start, Some(LONG));
+    // All of it has arrived, and is being placed.
+    pair.run_until(LIMIT, |pair| pair.b.endpoint.stats().payload_bytes_received == 1000 + 5 + 700);
+    pair.leave(B);
+    pair.run_for(Duration::from_millis(5));
+    assert!(pair.b.notified().is_empty());
+    pair.b.endpoint.assert_at_rest();
+}

@@ -4,7 +4,7 @@ use super::model;
 use super::sync::Arc;
 use super::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::thread;
-use crate::places::{Places, Returned};
+use crate::places::{AnyReturned, Places, Returned};
 
 /// One place of a queue. It promises no more than a queue: what one thread has taken out is out for
 /// those threads that know of it.
@@ -113,5 +113,32 @@ fn what_was_returned_is_free() {
         let taken = consumer.join().unwrap();
         heard += returned.take();
         assert_eq!(heard, taken, "each is heard of once");
+    });
+}
+
+/// Who looks only when there is something misses nothing.
+#[test]
+fn what_is_announced_is_there() {
+    model(|| {
+        let shared = Arc::new((AnyReturned::new(), [Returned::new(), Returned::new()]));
+        let consumers = [0, 1].map(|which| {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                shared.1[which].give();
+                shared.0.give();
+            })
+        });
+        let mut heard = [0, 0];
+        let mut look = || {
+            if shared.0.take() {
+                for (heard, returned) in heard.iter_mut().zip(&shared.1) {
+                    *heard += returned.take();
+                }
+            }
+        };
+        look();
+        consumers.into_iter().for_each(|it| it.join().unwrap());
+        look();
+        assert_eq!(heard, [1, 1]);
     });
 }
