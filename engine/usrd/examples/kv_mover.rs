@@ -45,12 +45,12 @@ fn main() -> Result<(), Failure> {
         (0..BLOCKS).map(|n| Block::new(place(target, n), remote.at(n * BLOCK_BYTES), BLOCK_BYTES));
     let pull: Vec<Block> = pull.collect();
     let began = Instant::now();
-    decode.read_v(to_prefill, pull, TransferOptions::new(1).notify(DONE))?;
+    decode.read_v(to_prefill, pull, TransferOptions::new(1).notify("fetched: request 12"))?;
     let submitted = began.elapsed();
     next(&decode)?.into_transfer().ok_or("not a transfer")?.result?;
     report("READ", began.elapsed(), submitted);
     let told = next(&prefill)?.into_notification().ok_or("not a notification")?;
-    assert_eq!(told.immediate, DONE);
+    assert_eq!(told.note, "fetched: request 12");
     check(&decode, target, 0)?;
 
     // The other way round: prefill has new contents, and pushes them.
@@ -64,11 +64,12 @@ fn main() -> Result<(), Failure> {
     });
     let push: Vec<Block> = push.collect();
     let began = Instant::now();
-    prefill.write_v(to_decode, push, TransferOptions::new(2).notify(DONE))?;
+    prefill.write_v(to_decode, push, TransferOptions::new(2).notify("placed: request 13"))?;
     let submitted = began.elapsed();
     let told = next(&decode)?.into_notification().ok_or("not a notification")?;
     report("WRITE", began.elapsed(), submitted);
-    assert_eq!((told.immediate, told.bytes), (DONE, BLOCKS * BLOCK_BYTES));
+    assert_eq!(told.note, "placed: request 13");
+    assert_eq!(told.bytes, BLOCKS * BLOCK_BYTES);
     next(&prefill)?.into_transfer().ok_or("not a transfer")?.result?;
     check(&decode, target, 1)?;
 
@@ -110,6 +111,3 @@ fn report(what: &str, took: Duration, submitted: Duration) {
         bits / took.as_secs_f64() / 1e9
     );
 }
-
-/// What the notifications of this program mean.
-const DONE: u64 = 1;
