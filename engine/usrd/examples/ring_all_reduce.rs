@@ -4,11 +4,13 @@
 //!   step s, rank r:  chunk r-s  ----> rank r+1        reduce-scatter: add what comes
 //!                    then the same, with sums, once around: all-gather: keep what comes
 //! ```
-//! Each rank is a thread with an engine of its own, here all in one process; over UDP they could as
-//! well be on eight hosts. Tags name step and phase, so a rank that is ahead confuses nobody, and
-//! chunks are long: they go straight from one rank's memory into the other's receive.
+//! Tags name step and phase, so a rank that is ahead confuses nobody, and chunks are long: they go
+//! straight from one rank's memory into the other's receive.
+//!
+//! `ring_all_reduce` runs all eight ranks, each a thread with an engine of its own.
+//! `ring_all_reduce RANK ADDRESS...` runs one of them, given the addresses of all eight in their order: its own
+//! is where it binds. The others can be other processes, or on other hosts.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,42 +25,51 @@ const PATIENCE: Duration = Duration::from_secs(60);
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> Result<(), Failure> {
-    let (senders, receivers): (Vec<_>, Vec<_>) = (0..RANKS).map(|_| channel()).unzip();
-    let began = Instant::now();
-    let ranks: Vec<_> = receivers
-        .into_iter()
-        .enumerate()
-        .map(|(rank, addresses)| {
-            let to_previous = senders[(rank + RANKS - 1) % RANKS].clone();
-            thread::spawn(move || run(rank, &to_previous, &addresses))
-        })
-        .collect();
-    for (rank, handle) in ranks.into_iter().enumerate() {
-        let sum = handle.join().map_err(|_| "a rank panicked")??;
-        for (at, value) in sum.iter().enumerate() {
-            let expected: u64 = (0..RANKS).map(|it| number(it, at)).sum();
-            assert_eq!(*value, expected, "rank {rank}, number {at}");
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match &arguments[..] {
+        [] => all_here(),
+        [rank, addresses @ ..] if addresses.len() == RANKS => {
+            let rank: usize = rank.parse()?;
+            let own = addresses.get(rank).ok_or("ranks are 0 to 7")?;
+            let next = addresses[(rank + 1) % RANKS].as_str().into();
+            reduce(rank, &open(own)?, next)
         }
+        _ => Err("usage: ring_all_reduce [RANK ADDRESS0 ... ADDRESS7]".into()),
     }
-    println!("{RANKS} ranks, {} bytes each, in {:.2?}", LEN * 8, began.elapsed());
-    Ok(())
 }
 
-/// One rank: tells its predecessor where it is, and reduces.
-fn run(
-    rank: usize,
-    to_previous: &Sender<Address>,
-    addresses: &Receiver<Address>,
-) -> Result<Vec<u64>, Failure> {
-    let engine = Engine::builder().udp("127.0.0.1:0").spawn()?;
-    to_previous.send(engine.local_address())?;
-    let next = engine.connect(addresses.recv()?)?;
+fn all_here() -> Result<(), Failure> {
+    let engines = (0..RANKS).map(|_| open("127.0.0.1:0")).collect::<Result<Vec<_>, _>>()?;
+    let addresses: Vec<Address> = engines.iter().map(Engine::local_address).collect();
+    thread::scope(|scope| {
+        let ranks: Vec<_> = engines
+            .into_iter()
+            .enumerate()
+            .map(|(rank, engine)| {
+                let next = addresses[(rank + 1) % RANKS].clone();
+                scope.spawn(move || reduce(rank, &engine, next))
+            })
+            .collect();
+        ranks.into_iter().try_for_each(|rank| rank.join().map_err(|_| "a rank panicked")?)
+    })
+}
+
+fn open(address: &str) -> Result<Engine, Failure> {
+    // The next rank may be started a little later.
+    let wait = |config: &mut usrd::Config| config.loss.peer_dead_after = PATIENCE;
+    Ok(Engine::builder().udp(address).config(wait).spawn()?)
+}
+
+/// One rank: reduces, and checks the sum.
+fn reduce(rank: usize, engine: &Engine, next: Address) -> Result<(), Failure> {
+    let began = Instant::now();
+    let next = engine.connect(next)?;
     let mut vector: Vec<u64> = (0..LEN).map(|at| number(rank, at)).collect();
     for step in 0..2 * (RANKS - 1) {
         // Around once to add, around once more to copy.
         let outgoing = (rank + 2 * RANKS - step) % RANKS;
         let incoming = (outgoing + RANKS - 1) % RANKS;
-        let arrived = exchange(&engine, next, step, chunk_bytes(&vector, outgoing))?;
+        let arrived = exchange(engine, next, step, chunk_bytes(&vector, outgoing))?;
         let numbers =
             arrived.chunks_exact(8).map(|it| it.iter().rfold(0, |n, &b| n << 8 | u64::from(b)));
         let chunk = &mut vector[incoming * CHUNK..][..CHUNK];
@@ -66,9 +77,14 @@ fn run(
             *own = if step < RANKS - 1 { *own + number } else { number };
         }
     }
+    println!("rank {rank}: {} bytes in {:.2?}", LEN * 8, began.elapsed());
+    for (at, value) in vector.iter().enumerate() {
+        let expected: u64 = (0..RANKS).map(|it| number(it, at)).sum();
+        assert_eq!(*value, expected, "rank {rank}, number {at}");
+    }
     // What others still wait for has to leave before the engine does.
     engine.shutdown(PATIENCE)?;
-    Ok(vector)
+    Ok(())
 }
 
 /// Sends one chunk on, and returns the one that has come.
