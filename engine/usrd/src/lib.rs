@@ -18,7 +18,8 @@
 //!   [`Config::bounce_bytes`], and is copied when there is one. Without room its sender waits.
 //!
 //! * A registered buffer belongs to the engine until its deregistration hands it back; raw memory
-//!   that was registered is the caller's, under the rules of [`Engine::register_raw`].
+//!   that was registered is the caller's, under the rules of [`Engine::register_raw`]; borrowed memory
+//!   is the engine's for as long as [`Engine::with_memory`] takes.
 //!
 //! # Tags
 //! A message can have a tag ([`SendOptions::tag`]), and a receive can ask for one
@@ -32,7 +33,9 @@
 //! on it, block by block or thousands of blocks at once
 //! ([`write_v`](Engine::write_v), [`read_v`](Engine::read_v)), and no thread of the region's owner
 //! has a part in it but its driver. The owner is told only where the peer says so
-//! ([`TransferOptions::notify`]), once everything is in place.
+//! ([`TransferOptions::notify`]), once everything is in place: by a number, a few bytes, or both
+//! ([`Notice`]). [`Engine::notify`] says that without a transfer, and
+//! [`Engine::notifications_to`] keeps what a peer says apart from what others do.
 //!
 //! # Completion queues
 //! What has ended comes out of a [`CompletionQueue`]: the engine's, or one that several engines share
