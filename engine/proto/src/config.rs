@@ -39,8 +39,8 @@ pub struct Config {
     /// Memory for messages that arrive before their receive is posted, and for the lists of READs,
     /// in bytes.
     pub bounce_bytes: u64,
-    /// A tagged message up to this long, and no longer than a packet, is sent as it is; a longer one
-    /// is announced, and pulled into its receive.
+    /// A tagged message up to this long is sent as it is; a longer one is announced, and pulled into
+    /// its receive.
     pub eager_bytes: u32,
     /// Most immediates that have arrived and that the user has not taken.
     pub max_notifications: u32,
@@ -167,7 +167,7 @@ impl Default for Config {
             recv_window_packets: 4096,
             recv_window_bytes: 64 << 20,
             bounce_bytes: 16 << 20,
-            eager_bytes: 16 << 10,
+            eager_bytes: 64 << 10,
             max_notifications: 4096,
             max_served: 1 << 16,
             rnr_delay: Duration::from_micros(100),

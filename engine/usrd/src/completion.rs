@@ -225,8 +225,8 @@ pub enum RecvFailure {
         /// What became of it.
         reason: PeerFailure,
     },
-    /// The sender took the message back before it had been pulled; the buffer's contents are
-    /// undefined.
+    /// The sender took the message back, which has a tag, before all of it had come; the buffer's
+    /// contents are undefined.
     #[error("the sender has taken the message back")]
     Withdrawn {
         /// The sender.

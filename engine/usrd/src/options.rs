@@ -44,10 +44,9 @@ impl SendOptions {
     /// one peer's messages in the order of submission. The bytes still come in any order, and
     /// completions as messages are whole.
     ///
-    /// A message of up to [`Config::eager_bytes`](crate::Config) that fits into a packet is sent at
-    /// once. A longer one is announced, and its receiver pulls it straight into the buffer that it is
-    /// matched with: it completes no earlier than that receive is posted. Only for
-    /// [`Service::Srd`], which is the default.
+    /// A message of up to [`Config::eager_bytes`](crate::Config) is sent at once. A longer one is
+    /// announced, and its receiver pulls it straight into the buffer that it is matched with: it
+    /// completes no earlier than that receive is posted. Only for [`Service::Srd`], which is the default.
     #[must_use]
     pub const fn tag(mut self, tag: u64) -> Self {
         self.tag = Some(tag);

@@ -12,8 +12,11 @@ use usrd::{
     Service, SubmitError, Tags,
 };
 
-/// Short and long: sent at once, and pulled.
-const LENS: [usize; 5] = [0, 1, 1000, 100_000, 3 << 20];
+/// For any of them.
+const ROOM: usize = 101_000;
+
+/// Short and long: sent at once, in a packet or several, and pulled.
+const LENS: [usize; 6] = [0, 1, 1000, 40_000, 100_000, 3 << 20];
 
 /// Tags and lengths.
 fn messages() -> Vec<(u64, usize)> {
@@ -132,16 +135,16 @@ fn order_and_bytes_survive_a_bad_network() {
 }
 
 fn exchange_in_order(a: &Engine, b: &Engine, peer: Peer, count: u64) {
-    let len = |n: u64| [10, 2000, 40_000][n as usize % 3] + n as usize;
+    let len = |n: u64| [10, 30_000, 100_000][n as usize % 3] + n as usize;
     let tag = |n: u64| n % 4;
     for n in 0..count {
         if n % 2 == 0 {
-            b.recv(BytesMut::zeroed(50_000), RecvOptions::new(n).tag(tag(n))).unwrap();
+            b.recv(BytesMut::zeroed(ROOM), RecvOptions::new(n).tag(tag(n))).unwrap();
         }
         a.send(peer, pattern(len(n), n), SendOptions::new(n).tag(tag(n))).unwrap();
     }
     for n in (0..count).filter(|n| n % 2 == 1) {
-        b.recv(BytesMut::zeroed(50_000), RecvOptions::new(n).tag(tag(n))).unwrap();
+        b.recv(BytesMut::zeroed(ROOM), RecvOptions::new(n).tag(tag(n))).unwrap();
     }
     let mut posted: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
     for n in (0..count).step_by(2).chain((1..count).step_by(2)) {

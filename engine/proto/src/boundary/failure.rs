@@ -60,8 +60,8 @@ pub enum RecvFailure {
     /// undefined.
     #[error("the message did not arrive whole: {0}")]
     Aborted(PeerFailure),
-    /// The sender took the message back when it had been announced and not been pulled. The buffer's
-    /// contents are undefined.
+    /// The sender took the message back, which has a tag, when it had been announced and not been
+    /// pulled, or part of it had come. The buffer's contents are undefined.
     #[error("the sender has taken the message back")]
     Withdrawn,
 }

@@ -4,7 +4,7 @@ use super::Endpoint;
 use crate::boundary::{Event, PeerFailure, RecvFailure};
 use crate::cancelled::Cancelled;
 use crate::ids::PeerId;
-use crate::message::{Binding, End, InMessage};
+use crate::message::{Binding, End, InMessage, NO_ENVELOPE};
 use crate::peer::{Context, IdlePeer};
 use crate::time::Instant;
 use crate::transfer::TransferFailure;
@@ -138,12 +138,17 @@ impl Endpoint {
     /// Ends a message that will not arrive whole; once the driver is done with its placements.
     pub(super) fn fail_receive(&mut self, now: Instant, key: u32, end: End) {
         let message = &mut self.inbound[key as usize];
+        let is_tagged = message.envelope != NO_ENVELOPE;
+        if is_tagged {
+            self.matcher.tags.forget_waiting(key);
+        }
         if !message.is_unplaced() {
             message.ended = Some(end);
             return;
         }
         let message = self.inbound.remove(key as usize);
         match message.binding {
+            _ if is_tagged => self.fail_tagged(&message, end.into()),
             Binding::Posted(recv) => match end {
                 End::Context(reason) => {
                     self.shared.events.push_back(Event::RecvCompleted {
@@ -186,12 +191,7 @@ impl Endpoint {
                 };
                 self.shared.end_operation(operation, Err(failure));
             }
-            Binding::Announced { room } => {
-                self.matcher.tags.forget_waiting(key);
-                self.shared.envelopes.remove(message.envelope as usize);
-                self.free_bounce(room);
-            }
-            Binding::Copying { .. } | Binding::Atomic => {
+            Binding::Copying { .. } | Binding::Atomic | Binding::Announced { .. } => {
                 unreachable!("a placement is under way")
             }
         }

@@ -7,11 +7,12 @@
 //!              |       |              +--- none ---> waits for a receive
 //!              +--- ahead of it: waits for its turn
 //! ```
-//! What waits has its record, and a TAGGED its bytes, in bounce memory.
+//! What waits has its record, and a TAGGED room for its bytes, in bounce memory. Which it is to be is
+//! settled with the first of its packets that is accepted.
 
 use super::Endpoint;
 use super::receive::{Outcome, accept};
-use crate::boundary::{Disposition, Peeked};
+use crate::boundary::{Disposition, Peeked, RecvFailure};
 use crate::drop_reason::DropReason;
 use crate::error::{RecvError, SendError};
 use crate::ids::{BounceId, BufferId, BufferRange, CompletionLevel, PeerId, Service};
@@ -104,7 +105,7 @@ impl Endpoint {
         Some(Peeked { peer: message.peer, tag, immediate, len: message.total_len })
     }
 
-    /// A tagged message, or that there is one.
+    /// A piece of a tagged message, or that there is one.
     pub(super) fn take_tagged(
         &mut self,
         now: Instant,
@@ -112,6 +113,9 @@ impl Endpoint {
         psn: Psn,
         data: DataView<'_>,
     ) -> Outcome {
+        if let Some(key) = self.begun_tagged(index, data)? {
+            return Ok(self.take_more(now, index, psn, data, key));
+        }
         let peer = &self.peers[index as usize];
         let (turn, id) = (peer.receiver.order.judge_tagged(data.order()), peer.id);
         let recv = match (turn, data.op()) {
@@ -144,14 +148,57 @@ impl Endpoint {
             Some(recv) => Binding::Posted(recv),
             None => match self.take_tagged_bounce(now, index, data.total_len()) {
                 Some(id) => Binding::Bounce { id, claimed: None },
+                // Announced it would need as much.
+                None if data.total_len() == 0 => return self.refuse(index, data),
                 None => return self.promise_room(index, data),
             },
         };
         let key = self.enter(index, data, binding);
+        if !data.is_whole() {
+            let peer = &mut self.peers[index as usize];
+            peer.receiver.begin_message(data.message_id(), key);
+            self.senders.arrives(&mut peer.receiver, data.total_len());
+        }
         self.accept_tagged(now, index, psn, data);
         let placement = self.inbound[key as usize].place(key, data);
         self.take_turn(now, index, key, turn);
         Ok(Disposition::Place(placement))
+    }
+
+    /// The message of several packets that this is one of, if it has begun.
+    fn begun_tagged(&mut self, index: u32, data: DataView<'_>) -> Result<Option<u32>, DropReason> {
+        if data.is_whole() || data.op() == Op::Announce {
+            return Ok(None);
+        }
+        let Some(key) = self.peers[index as usize].receiver.message(data.message_id()) else {
+            return Ok(None);
+        };
+        let message = &self.inbound[key as usize];
+        match message.order == data.order() && message.agrees_with_operation(data) {
+            true => Ok(Some(key)),
+            false => Err(DropReason::Inconsistent),
+        }
+    }
+
+    /// A further piece of a message.
+    fn take_more(
+        &mut self,
+        now: Instant,
+        index: u32,
+        psn: Psn,
+        data: DataView<'_>,
+        key: u32,
+    ) -> Disposition {
+        self.accept_tagged(now, index, psn, data);
+        let message = &mut self.inbound[key as usize];
+        let placement = message.place(key, data);
+        if message.has_arrived() {
+            let receiver = &mut self.peers[index as usize].receiver;
+            receiver.message_arrived(now, data.total_len(), &self.shared);
+            receiver.end_message(data.message_id());
+            self.senders.arrived(receiver, data.total_len());
+        }
+        Disposition::Place(placement)
     }
 
     fn take_announced(
@@ -209,8 +256,11 @@ impl Endpoint {
     fn accept_tagged(&mut self, now: Instant, index: u32, psn: Psn, data: DataView<'_>) {
         let peer = &mut self.peers[index as usize];
         accept(peer, now, psn, data, &mut self.shared);
-        peer.receiver.message_arrived(now, data.payload_len().into(), &self.shared);
+        if data.is_whole() || data.op() == Op::Announce {
+            peer.receiver.message_arrived(now, data.payload_len().into(), &self.shared);
+        }
         let len = data.payload_len();
+        // It needs no grant: what has come of it is all that is known of.
         self.credit_arrival(index, psn, len, (len > 0).then_some(len.into()));
     }
 
@@ -275,6 +325,27 @@ impl Endpoint {
         let result = recv.fits(message.total_len);
         let len = message.total_len.min(recv.len);
         self.shared.complete_tagged(message.peer, message.envelope, &recv, (len, result));
+    }
+
+    /// A tagged message will not arrive whole. A receive that it was matched with fails with it.
+    pub(super) fn fail_tagged(&mut self, message: &InMessage, failure: RecvFailure) {
+        let recv = match message.binding {
+            Binding::Posted(recv) => Some(recv),
+            Binding::Bounce { id, claimed } => {
+                self.free_bounce(id);
+                claimed
+            }
+            Binding::Announced { room } => {
+                self.free_bounce(room);
+                None
+            }
+            _ => unreachable!("it is at its sender, or its bytes are where they wait or belong"),
+        };
+        let (peer, envelope) = (message.peer, message.envelope);
+        match recv {
+            Some(recv) => self.shared.complete_tagged(peer, envelope, &recv, (0, Err(failure))),
+            None => drop(self.shared.envelopes.remove(envelope as usize)),
+        }
     }
 
     /// Frees what was kept for messages that do not need it.

@@ -196,14 +196,7 @@ pub(super) fn dress(
     if let Some(stop) = &mut message.stopped {
         // Its PSN has to arrive; what it carried must not any more.
         stop.give_up();
-        *data = Data {
-            op: Op::Abandon,
-            flags: DataFlags(data.flags.0 & !DataFlags::REPORT.0),
-            payload_len: 0,
-            total_len: 0,
-            offset: 0,
-            ..*data
-        };
+        abandon(data);
         return None;
     }
     let offset = packet.offset;
@@ -237,14 +230,16 @@ pub(super) fn dress(
             data.args = [*tag, immediate.unwrap_or(0)];
             data.flags = data.flags.with(DataFlags::IMMEDIATE, immediate.is_some());
             if *announced {
-                // Rule G4: under the same PSN, even if it was sent with its bytes before.
-                data.op = Op::Announce;
-                data.flags = DataFlags(data.flags.0 & !DataFlags::REPORT.0);
-                data.payload_len = 0;
+                // Rule G4: under the same PSNs, even if they were sent with their bytes before.
+                match offset {
+                    0 => announce(data),
+                    _ => abandon(data),
+                }
                 return None;
             }
-            let BufferRange { buffer, offset: start, len } = message.range;
-            (len > 0).then_some(BufferRange { buffer, offset: start, len })
+            let BufferRange { buffer, offset: start, .. } = message.range;
+            let len = packet.len.into();
+            (len > 0).then_some(BufferRange { buffer, offset: start + offset, len })
         }
         Side::Value(value) => {
             data.args = [*value, 0];
@@ -256,6 +251,26 @@ pub(super) fn dress(
         }
         Side::Stopped => unreachable!("it is stopped"),
     }
+}
+
+/// A packet of a message that only says that it is there.
+fn announce(data: &mut Data) {
+    data.op = Op::Announce;
+    data.flags = DataFlags(data.flags.0 & !DataFlags::REPORT.0);
+    data.payload_len = 0;
+}
+
+/// A packet that stands where one of a message was.
+fn abandon(data: &mut Data) {
+    *data = Data {
+        op: Op::Abandon,
+        flags: DataFlags(data.flags.0 & !(DataFlags::REPORT.0 | DataFlags::IMMEDIATE.0)),
+        payload_len: 0,
+        total_len: 0,
+        offset: 0,
+        args: [0; 2],
+        ..*data
+    };
 }
 
 const NO_RANGE: BufferRange = BufferRange { buffer: crate::ids::BufferId(0), offset: 0, len: 0 };

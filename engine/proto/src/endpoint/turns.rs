@@ -96,8 +96,8 @@ impl Endpoint {
         }
     }
 
-    /// The same for a short tagged message, which does not stand in line: it can be announced.
-    /// Rule G4.
+    /// The same for a short tagged message, which does not stand in line: it can be announced,
+    /// or is empty, and as short as that. Rule G4.
     pub(super) fn take_tagged_bounce(
         &mut self,
         now: Instant,
@@ -105,6 +105,9 @@ impl Endpoint {
         len: u64,
     ) -> Option<BounceId> {
         self.senders.begins(now, &mut self.peers[index as usize].receiver.sent_in);
+        if len == 0 {
+            return self.take_record();
+        }
         if self.turns.busy {
             return None;
         }

@@ -58,10 +58,7 @@ impl Endpoint {
                 self.stop_answering(index, data.message_id());
                 false
             }
-            Some(Op::Tagged) => {
-                self.withdraw_tagged(now, index, data);
-                false
-            }
+            Some(Op::Tagged) => self.withdraw_tagged(now, index, data),
             _ => false,
         }
     }
@@ -125,9 +122,16 @@ impl Endpoint {
         self.pair_unexpected(now);
     }
 
-    /// Tagged messages after this one do not wait for it, and if it was announced and waits for a
-    /// receive, it does so no more.
-    fn withdraw_tagged(&mut self, now: Instant, index: u32, data: DataView<'_>) {
+    /// Tagged messages after this one do not wait for it, and if it was announced, or has begun to
+    /// arrive, and waits for a receive, it does so no more.
+    fn withdraw_tagged(&mut self, now: Instant, index: u32, data: DataView<'_>) -> bool {
+        if let Some(key) = self.begun_as(index, data.message_id(), Op::Tagged) {
+            let total_len = self.inbound[key as usize].total_len;
+            let receiver = &mut self.peers[index as usize].receiver;
+            receiver.order.void_early_tagged(key);
+            self.senders.arrived(receiver, total_len);
+            return self.forget_pieces(now, index, key);
+        }
         let promised = self.peers[index as usize].receiver.order.redeem(data.order());
         self.free_promised(promised);
         let (peer, id) = (self.peers[index as usize].id, data.message_id());
@@ -139,13 +143,15 @@ impl Endpoint {
         if let Some(key) = waiting.map(|(key, _)| key as u32) {
             // It may wait for its turn as well, which will be nobody's then.
             order.void_early_tagged(key);
-            return self.fail_receive(now, key, End::Withdrawn { tell: false });
+            self.fail_receive(now, key, End::Withdrawn { tell: false });
+            return false;
         }
         match order.judge_tagged(data.order()) {
             Order::Next => self.pass_turn(now, index),
             Order::Early => order.void_tagged(data.order()),
             Order::Impossible => {}
         }
+        false
     }
 
     /// Nobody waits for the answer to a READ of the peer's.

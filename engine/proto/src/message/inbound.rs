@@ -1,6 +1,6 @@
 //! A message on its way in.
 
-use crate::boundary::{Destination, InboundId, PeerFailure, Placement};
+use crate::boundary::{Destination, InboundId, PeerFailure, Placement, RecvFailure};
 use crate::endpoint::Place;
 use crate::ids::{BounceId, PeerId, Service};
 use crate::message::PostedRecv;
@@ -82,6 +82,15 @@ pub(crate) enum End {
     Withdrawn { tell: bool },
 }
 
+impl From<End> for RecvFailure {
+    fn from(end: End) -> Self {
+        match end {
+            End::Context(reason) => Self::Aborted(reason),
+            End::Withdrawn { .. } => Self::Withdrawn,
+        }
+    }
+}
+
 /// What a tagged message says of itself beside its bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Envelope {
@@ -130,7 +139,7 @@ impl InMessage {
         Self { op: data.op(), expected, ..message }
     }
 
-    /// A tagged message: one packet, with all of it or nothing.
+    /// A tagged message, or that there is one.
     pub(crate) fn tagged(
         peer: PeerId,
         data: DataView<'_>,

@@ -77,7 +77,7 @@ impl Side {
             Self::Write { blocks, .. } if cut >= blocks.total_len() => total - cut,
             Self::Write { blocks, .. } | Self::Response { blocks, .. } => blocks.left_in_block(cut),
             Self::List { .. } => total - cut,
-            Self::Tagged(side) if !side.announced => total,
+            Self::Tagged(side) if !side.announced => total - cut,
             Self::Request { .. }
             | Self::Value(_)
             | Self::Tagged(_)
@@ -88,8 +88,8 @@ impl Side {
         let more = match self {
             // Without a note, the immediate follows the last byte.
             Self::Write { notice: Some(notice), .. } if notice.note.len == 0 => cut < total,
-            // One packet, with all of it or nothing.
-            Self::Tagged(_) => false,
+            // That it is there is all there is to say.
+            Self::Tagged(side) if side.announced => false,
             _ => cut + u64::from(len) < total,
         };
         Cut { offset: cut, len, last: !more }

@@ -122,7 +122,7 @@ fn brief(seed: u64) -> Config {
         peer_dead_after: Duration::from_millis(400),
         ..Default::default()
     };
-    Config { idle_after, expire_after, loss, ..config(seed) }
+    Config { idle_after, expire_after, loss, eager_bytes: 20_000, ..config(seed) }
 }
 
 impl Ledger {

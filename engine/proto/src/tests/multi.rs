@@ -14,7 +14,7 @@ use crate::endpoint::MultiRecvRequest;
 use crate::ids::{BufferId, Service, TagFilter, Token};
 
 const LIMIT: Duration = Duration::from_secs(20);
-/// Longer than a packet: announced if it has a tag.
+/// Announced if it has a tag.
 const LONG: usize = 100_000;
 
 /// A message in a shared buffer: where it lies, and what it is.

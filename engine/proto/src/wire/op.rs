@@ -37,7 +37,7 @@ pub enum Op {
     /// this PSN. With REPORT it is the last word about that message, of which the first argument is the
     /// operation. No payload.
     Abandon = 11,
-    /// A message with a tag, which is the first argument; the second is its immediate. It is whole.
+    /// A message with a tag, which is the first argument; the second is its immediate.
     Tagged = 12,
     /// The same of a message that stays at its sender until it is asked for. No payload.
     Announce = 13,

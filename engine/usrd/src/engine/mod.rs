@@ -135,7 +135,7 @@ impl Engine {
     /// any more, which has said so. (If the peer was lost before it could, the completion says
     /// `Unknown` with the reason.) Messages behind it are not held up, RD ones included; the
     /// receive of one that had begun to arrive waits for another message. Only a receive that is being
-    /// filled with a long tagged message fails, as [`Withdrawn`](crate::RecvFailure::Withdrawn). A NIC
+    /// filled with a tagged message fails, as [`Withdrawn`](crate::RecvFailure::Withdrawn). A NIC
     /// that was given a packet of a region twice may still read it a second time, and what it sends
     /// then is a copy of what has arrived before; deregistration waits for that.
     ///

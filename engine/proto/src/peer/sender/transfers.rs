@@ -22,7 +22,7 @@ pub(super) struct Transfers(Lazy<State>);
 struct State {
     /// READs, PULLs and atomics: small, and somebody waits for the answer. They go first.
     requests: SendQueue,
-    /// Tagged messages: a packet each, with all of it or none. They take turns with `bulk`.
+    /// Tagged messages: short ones, or that there is one. They take turns with `bulk`.
     tagged: SendQueue,
     /// WRITEs, and answers to READs.
     bulk: SendQueue,
@@ -180,12 +180,15 @@ impl Sender {
         })
     }
 
-    /// Whether a tagged message goes as it is, or is announced: because it is long, or because there
-    /// is no credit for bytes that may have to wait. Rule G3.
-    fn choose_form(&mut self, key: u32, shared: &mut Shared) {
-        let len = shared.messages[key as usize].range.len;
-        let limit = u64::from(self.mtu).min(shared.config.eager_bytes.into());
-        if len > limit || (len > 0 && self.window.next_psn() >= self.credit) {
+    /// Numbers a tagged message of which nothing has left, and chooses whether it goes as it is, or is
+    /// announced: because it is long, or because there is no credit for bytes that may have to wait.
+    /// Rules G2 and G3.
+    fn begin_tagged(&mut self, key: u32, shared: &mut Shared) {
+        let message = &mut shared.messages[key as usize];
+        message.order = self.next_tagged;
+        let len = message.range.len;
+        let is_long = len > shared.config.eager_bytes.into();
+        if is_long || (len > 0 && self.window.next_psn() >= self.credit) {
             self.announce(key, shared);
         }
     }
@@ -201,11 +204,21 @@ impl Sender {
             return true;
         }
         let Side::Tagged(side) = &mut shared.sides[message.side as usize] else { return false };
-        if !side.announced {
-            side.announced = true;
-            // It is complete when the answer to its PULL is.
-            message.level = CompletionLevel::Delivered;
-            self.reports.expect_pull(message.id, key);
+        if side.announced {
+            return true;
+        }
+        if u64::from(message.outstanding) < message.cut.div_ceil(self.mtu.into()) {
+            // Some of it was taken, so all of it is.
+            return false;
+        }
+        side.announced = true;
+        // It is complete when the answer to its PULL is.
+        message.level = CompletionLevel::Delivered;
+        self.reports.expect_pull(message.id, key);
+        if message.cut > 0 {
+            // The first packet becomes the announcement; there are no more than have left.
+            message.all_cut = true;
+            self.transfers.remove(key);
         }
         true
     }
@@ -217,8 +230,12 @@ impl Sender {
         if self.window.next_psn() >= limit || !self.window.has_room() {
             return None;
         }
-        if shared.messages[key as usize].op == Op::Tagged {
-            self.choose_form(key, shared);
+        let begins_tagged = {
+            let message = &shared.messages[key as usize];
+            message.op == Op::Tagged && message.is_untouched()
+        };
+        if begins_tagged {
+            self.begin_tagged(key, shared);
         }
         let message = &shared.messages[key as usize];
         let side = &mut shared.sides[message.side as usize];
@@ -240,10 +257,7 @@ impl Sender {
         message.cut += u64::from(len);
         message.all_cut = last;
         message.outstanding += 1;
-        if message.op == Op::Tagged {
-            message.order = self.next_tagged;
-            self.next_tagged = message.order.wrapping_add(1);
-        }
+        self.next_tagged = self.next_tagged.wrapping_add(begins_tagged.into());
         Some(self.launch_piece(now, key, (offset, len), shared))
     }
 }

@@ -215,3 +215,31 @@ fn without_room_for_records_the_sender_waits() {
     }
     pair.settle_down();
 }
+
+/// An empty message is a record from the start: it may have the last eighth, and is never told to be
+/// announced.
+#[test]
+fn an_empty_message_needs_no_more_than_a_record() {
+    let tiny = Config { bounce_bytes: 2048, ..config(2) };
+    let mut pair = Pair::new(config(1), tiny, Default::default());
+    pair.acquaint();
+    let never = pair.post(B, 1 << 20);
+    let first = pattern(1, 1300);
+    pair.send_tagged(A, 1, &first);
+    pair.run_until_quiet(LIMIT);
+    (0..2).for_each(|_| drop_token(pair.send_tagged(A, 2, b"")));
+    pair.run_for(Duration::from_millis(1));
+    assert!(pair.b.endpoint.peek_tagged(&TagFilter::exact(2)).is_some(), "there was room for one");
+    assert_eq!(pair.a.endpoint.pending_sends(), 1);
+    let receives = [(1, 1300), (2, 0), (2, 0)]
+        .map(|(tag, len)| pair.post_tagged(B, TagFilter::exact(tag), len));
+    pair.run_until_quiet(LIMIT);
+    let expected =
+        [whole(receives[0], 1, &first), whole(receives[1], 2, b""), whole(receives[2], 2, b"")];
+    assert_eq!(pair.tagged(B), expected);
+    assert_eq!(pair.a.sent().len(), 3);
+    assert!(pair.b.endpoint.cancel_recv(Token(never)));
+    pair.settle_down();
+}
+
+fn drop_token(_: u64) {}

@@ -1,5 +1,6 @@
 //! Tagged messages: section 8 of docs/PROTOCOL.md.
 
+mod eager;
 mod endings;
 mod matching;
 mod random;
@@ -17,7 +18,7 @@ use crate::wire::{Op, Packet};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Longer than a packet: announced.
+/// Longer than what goes without having been asked for: announced.
 const LONG: usize = 100_000;
 
 /// A tagged message that was received, and how.

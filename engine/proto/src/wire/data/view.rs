@@ -64,9 +64,9 @@ impl<'a> DataView<'a> {
             Op::FetchAdd | Op::CompareSwap => is_empty,
             _ if total_len > MAX_TRANSFER_BYTES => false,
             Op::Read | Op::Announce | Op::Pull => is_empty && self.offset() == 0 && total_len > 0,
-            Op::Tagged => self.offset() == 0 && self.is_whole(),
+            Op::Tagged if is_empty => self.offset() == 0 && total_len == 0,
             Op::Write => self.is_fine_write(),
-            Op::Send | Op::ReadList | Op::Response => self.ends_inside() && !is_empty,
+            Op::Send | Op::ReadList | Op::Response | Op::Tagged => self.ends_inside() && !is_empty,
             Op::Delivered | Op::Hello | Op::Result | Op::Refused | Op::Abandon => {
                 is_empty && self.offset() == 0 && total_len == 0
             }
