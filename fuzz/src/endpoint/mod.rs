@@ -11,6 +11,7 @@
 //!
 //! Its highest bit says whether the endpoints use each other's memory as well.
 
+mod driver;
 mod forge;
 mod memory;
 mod node;
