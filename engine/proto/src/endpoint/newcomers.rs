@@ -7,7 +7,8 @@
 //! ```
 //! Only who gets the answer can show that he knows the context that is in it. Until then a peer is *half
 //! open*, and of these there is a limited number: a flood of first packets costs so much memory and no
-//! more. What is here stays; who comes when all places are taken is dropped, and comes again.
+//! more. What is here stays; who comes when all places are taken is dropped, and comes again. Meanwhile
+//! those that are half open are asked: many have only had nothing more to say.
 
 use alloc::collections::VecDeque;
 
@@ -57,9 +58,21 @@ impl Endpoint {
             self.newcomers.swept_at = now;
             let mut waiting = core::mem::take(&mut self.newcomers.waiting);
             waiting.retain(|&it| self.is_half_open(it));
+            self.ask_some(&mut waiting);
             self.newcomers.waiting = waiting;
         }
         self.newcomers.waiting.len() < limit
+    }
+
+    /// Who has had nothing more to say since its first packets is asked, so that its place is free for
+    /// others; each in turn.
+    fn ask_some(&mut self, waiting: &mut VecDeque<(u32, u32)>) {
+        let count = waiting.len().min(ASKED_PER_SWEEP);
+        for &(index, _) in waiting.iter().take(count) {
+            self.peers[index as usize].doubted = true;
+            self.mark(index);
+        }
+        waiting.rotate_left(count);
     }
 
     fn is_half_open(&self, (index, context): (u32, u32)) -> bool {
@@ -70,3 +83,6 @@ impl Endpoint {
 
 /// A million places are looked at in a millisecond.
 const SWEEP_EVERY_NS: u64 = 1_000_000;
+/// As many as are turned away in that time, and for the same reason: who makes up addresses must not make
+/// this side ask them all.
+const ASKED_PER_SWEEP: usize = 64;

@@ -91,6 +91,22 @@ fn who_never_answers_is_forgotten() {
     assert!(knock(&mut pair, 10).1.is_some());
 }
 
+/// They may have had nothing more to say. With others at the door they are asked at once, so that these
+/// need not wait until silence has become suspicious.
+#[test]
+fn places_of_the_quiet_are_free_as_soon_as_others_need_them() {
+    let mut pair = Pair::new(config(1), Config { max_half_open: 1, ..config(2) }, Link::default());
+    pair.post(B, 100);
+    pair.send(A, Service::Srd, &pattern(1, 100));
+    pair.run_until_quiet(LIMIT);
+    assert_eq!(pair.b.endpoint.half_open_peers(), 1);
+    pair.run_for(Duration::from_millis(2));
+    assert!(knock(&mut pair, 1).1.is_none());
+    pair.flush(B);
+    pair.run_for(Duration::from_micros(50));
+    assert!(knock(&mut pair, 1).1.is_some());
+}
+
 /// One message and no more: it is asked once, answers, and is a peer like any other.
 #[test]
 fn a_quiet_peer_answers_when_it_is_asked() {
