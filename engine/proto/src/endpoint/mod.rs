@@ -116,6 +116,8 @@ pub struct Endpoint {
     generation: u8,
     resets: peers::ResetBudget,
     notice_places: NoticePlaces,
+    /// When an operation was let in last for which there was no room.
+    let_in_at: Instant,
     grants: grants::Grants,
     turns: turns::Turns,
     senders: share::Senders,
@@ -140,6 +142,7 @@ impl Endpoint {
             generation: 0,
             resets: peers::ResetBudget::default(),
             notice_places: NoticePlaces::new(config.max_notifications),
+            let_in_at: Instant::ZERO,
             grants: grants::Grants::new(&config),
             turns: turns::Turns::default(),
             senders: share::Senders::default(),

@@ -51,7 +51,7 @@ impl Endpoint {
         data: DataView<'_>,
     ) -> Outcome {
         let begun = self.begun(index, data)?;
-        if begun.is_none() && self.is_overloaded() {
+        if begun.is_none() && self.is_overloaded(now, index, psn, data) {
             return self.refuse(index, data);
         }
         let notice = match begun.and_then(|key| self.inbound[key as usize].notice()) {

@@ -3,14 +3,15 @@
 use super::Endpoint;
 use super::receive::{Outcome, accept, admit};
 use crate::boundary::{Atomic, Destination, Disposition, InboundId, Placement};
+use crate::config::Config;
 use crate::drop_reason::DropReason;
 use crate::ids::Service;
 use crate::message::{Binding, BlockList, InMessage, InNotice, OutMessage, Side, Stop};
 use crate::psn::Psn;
 use crate::region::{Access, Refusal, RegionAddress};
-use crate::time::Instant;
+use crate::time::{Instant, nanos};
 use crate::transfer::{AtomicOp, Block, Layout};
-use crate::wire::{DataView, LIST_ENTRY_BYTES, Nack, NackReason, Op};
+use crate::wire::{DataFlags, DataView, LIST_ENTRY_BYTES, Nack, NackReason, Op};
 
 impl Endpoint {
     /// A packet of a one-sided operation, or of an answer to one.
@@ -64,7 +65,7 @@ impl Endpoint {
         };
         let key = match self.begun(index, data)? {
             Some(key) => key,
-            None if self.is_overloaded() => return self.refuse(index, data),
+            None if self.is_overloaded(now, index, psn, data) => return self.refuse(index, data),
             None => self.begin(index, data, Binding::Write { notice: None }),
         };
         self.take_written(now, index, psn, key, data);
@@ -118,9 +119,29 @@ impl Endpoint {
         key
     }
 
-    /// Whether this side is at as much for others as it may be.
-    pub(super) fn is_overloaded(&self) -> bool {
-        self.shared.served >= self.shared.config.max_served
+    /// Whether this side is at as much for others as it may be. Now and then what comes again, and is the
+    /// first that is missing from its peer, is let in all the same: while it is missing the peer's window
+    /// does not move, and the rest of what was begun, or an answer that is awaited, may lie beyond.
+    pub(super) fn is_overloaded(
+        &mut self,
+        now: Instant,
+        index: u32,
+        psn: Psn,
+        data: DataView<'_>,
+    ) -> bool {
+        let Config { max_served: most, rnr_delay, .. } = self.shared.config;
+        let served = self.shared.served;
+        if served < most {
+            return false;
+        }
+        let is_first = self.peers[index as usize].receiver.next_expected() == psn;
+        let is_waited_for = is_first && data.flags().has(DataFlags::RETRANSMISSION);
+        let is_time = self.let_in_at.plus_nanos(nanos(rnr_delay)) <= now;
+        if !is_waited_for || !is_time || served >= most.saturating_add(most.max(MOST_WAITED_FOR)) {
+            return true;
+        }
+        self.let_in_at = now;
+        false
     }
 
     /// With the last packet, the message has no more to do with the peer's numbering.
@@ -150,7 +171,7 @@ impl Endpoint {
         if let Err(refusal) = allowed {
             return self.turn_down(index, data, refusal);
         }
-        if self.is_overloaded() {
+        if self.is_overloaded(now, index, psn, data) {
             return self.refuse(index, data);
         }
         self.accept(now, index, psn, data);
@@ -180,7 +201,7 @@ impl Endpoint {
             None if !self.matcher.can_ever_hold(data.total_len()) => {
                 return self.turn_down(index, data, Refusal::ListTooLong);
             }
-            None if self.is_overloaded() => return self.refuse(index, data),
+            None if self.is_overloaded(now, index, psn, data) => return self.refuse(index, data),
             None => match self.take_bounce(now, index, data.total_len()) {
                 Some(id) => self.begin(index, data, Binding::List { id }),
                 None => return self.refuse_for_now(now, index, data, data.total_len()),
@@ -239,7 +260,7 @@ impl Endpoint {
             Ok(buffer) => buffer,
             Err(refusal) => return self.turn_down(index, data, refusal),
         };
-        if self.is_overloaded() {
+        if self.is_overloaded(now, index, psn, data) {
             return self.refuse(index, data);
         }
         self.accept(now, index, psn, data);
@@ -318,5 +339,7 @@ impl Endpoint {
     }
 }
 
+/// Beyond `max_served`, if that is less: whatever a few windows hold.
+const MOST_WAITED_FOR: u32 = 1_024;
 /// What an atomic works on.
 const ATOMIC_BYTES: u64 = 8;
