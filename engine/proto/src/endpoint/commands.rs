@@ -49,7 +49,7 @@ impl Endpoint {
     pub fn remove_peer(&mut self, now: Instant, peer: PeerId) {
         if self.peers.contains(peer.0 as usize) {
             self.end_context(now, peer.0, PeerFailure::Closed);
-            self.forget_peer(peer.0);
+            self.forget_peer(now, peer.0);
         }
     }
 

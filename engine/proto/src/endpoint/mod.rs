@@ -20,6 +20,8 @@
 //! | `commands` | what the user asks for |
 //! | `peers` | contexts begin and end |
 //! | `farewell` | a side leaves, and says so |
+//! | `opening` | peers open contexts, or are turned away |
+//! | `departed` | peers that were removed do not come again |
 //! | `newcomers` | peers that come by themselves, and how many may at a time |
 //! | `moved` | a peer is somewhere else |
 //! | `expiry` | sides that have nothing to do with each other forget each other |
@@ -45,6 +47,7 @@ mod answers;
 mod cancel;
 mod commands;
 mod deliver;
+mod departed;
 mod expiry;
 mod farewell;
 mod grant_order;
@@ -54,6 +57,7 @@ mod multi;
 mod newcomers;
 mod notice_places;
 mod notices;
+mod opening;
 mod peers;
 mod receive;
 mod regions;
@@ -123,6 +127,7 @@ pub struct Endpoint {
     senders: share::Senders,
     farewells: VecDeque<farewell::Farewell>,
     newcomers: newcomers::Newcomers,
+    departed: departed::Departed,
 }
 
 impl Endpoint {
@@ -148,6 +153,7 @@ impl Endpoint {
             senders: share::Senders::default(),
             farewells: VecDeque::new(),
             newcomers: newcomers::Newcomers::default(),
+            departed: departed::Departed::default(),
             shared: Shared::new(config),
         })
     }

@@ -79,7 +79,12 @@ impl Endpoint {
     }
 
     /// Removes what is left of a peer whose context has ended.
-    pub(super) fn forget_peer(&mut self, index: u32) {
+    pub(super) fn forget_peer(&mut self, now: Instant, index: u32) {
+        if let Some(peer) = self.peers.get(index as usize)
+            && peer.silence_ns(now) < self.shared.times.peer_dead_ns
+        {
+            self.departed.remember(peer.context.ended());
+        }
         self.forget_reserved(index);
         self.shared.regions.forget_peer(PeerId(index));
         self.peers.remove(index as usize);

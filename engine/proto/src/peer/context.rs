@@ -100,6 +100,11 @@ impl Context {
         self.confirmed = self.remote.is_some();
     }
 
+    /// The peer's incarnations that are over, as far as they are remembered.
+    pub(crate) fn ended(&self) -> impl Iterator<Item = u64> + use<> {
+        self.ended.into_iter().filter(|&incarnation| incarnation != 0)
+    }
+
     pub(crate) fn judge(&self, open: &OpenInfo) -> OpenVerdict {
         match self.remote {
             _ if self.ended.contains(&open.incarnation) => OpenVerdict::Stale,

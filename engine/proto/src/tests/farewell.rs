@@ -125,9 +125,66 @@ fn what_comes_after_a_departure_is_stale() {
     pair.run_until_quiet(LIMIT);
     pair.leave(A);
     pair.run_for(Duration::from_micros(5));
-    let stale = Disposition::Dropped(DropReason::StaleIncarnation);
-    assert_eq!(pair.deliver(B, &late, false), stale);
+    assert!(matches!(pair.deliver(B, &late, false), Disposition::Reply(_)));
     assert_eq!(pair.b.received().len(), 1);
+}
+
+/// Nor do those of a peer that was removed, though nothing is left of it.
+#[test]
+fn what_comes_from_a_peer_that_was_removed_is_stale() {
+    let mut pair = Pair::plain();
+    pair.post(B, 100);
+    pair.post(B, 100);
+    pair.send(A, Service::Srd, &pattern(1, 100));
+    pair.flush(A);
+    let late = pair.flights.iter().next().unwrap().0.bytes.clone();
+    pair.run_until_quiet(LIMIT);
+    assert_eq!(pair.b.received().len(), 1);
+    pair.leave(B);
+    pair.run_for(Duration::from_micros(5));
+    assert!(matches!(pair.deliver(B, &late, false), Disposition::Reply(_)));
+    assert_eq!((pair.b.received().len(), pair.b.endpoint.peers().count()), (0, 0));
+    // Its next incarnation is welcome.
+    pair.send(A, Service::Srd, &pattern(2, 100));
+    pair.run_until_quiet(LIMIT);
+    assert_eq!(pair.b.received()[0].bytes, pattern(2, 100));
+}
+
+/// Who opens to one that has left is told so by the first answer: by its own address, as it may not know
+/// another, whatever numbers the two have given each other.
+#[test]
+fn who_opens_to_one_that_has_left_is_told() {
+    for knows_the_other in [false, true] {
+        let mut pair = acquainted();
+        // From here on the two have contexts with different ids.
+        pair.leave(A);
+        pair.run_for(Duration::from_micros(5));
+        pair.b.events.clear();
+        pair.post(A, 100);
+        let doomed = pair.send(B, Service::Srd, &pattern(2, 100));
+        if knows_the_other {
+            pair.a.peer = Some(pair.a.endpoint.add_peer(pair.now).unwrap());
+            pair.send(A, Service::Srd, &pattern(3, 100));
+        }
+        // What A says is lost, but for its first packet.
+        pair.link.filter = Some(Box::new(move |from, packet| {
+            let is_data = matches!(packet, Packet::Data(_) | Packet::Reset(_));
+            from == B || is_data
+        }));
+        pair.run_for(Duration::from_micros(6));
+        pair.leave(A);
+        let began = pair.now;
+        pair.run_until(LIMIT, |pair| pair.b.endpoint.pending_sends() == 0);
+        assert!(pair.now.since(began) < Duration::from_millis(1), "{:?}", pair.now.since(began));
+        pair.flush(B);
+        assert_eq!(departures(&mut pair, B), [PeerFailure::Restarted]);
+        assert_eq!(pair.b.sent(), [(doomed, false)]);
+        pair.post(A, 100);
+        let next = pair.send(B, Service::Srd, &pattern(4, 100));
+        pair.link.filter = None;
+        pair.run_until_quiet(LIMIT);
+        assert_eq!(pair.b.sent(), [(next, true)]);
+    }
 }
 
 /// Only the incarnation itself can end its context: a tag is not enough, and nor is an address.
