@@ -9,7 +9,7 @@ use usrd_proto::{Config, ConfigError, EndpointStats, PathStats, PeerStats};
 use crate::check;
 use crate::event::Event;
 use crate::fabric::Fabric;
-use crate::host::{Expected, Host, Stack, Transport};
+use crate::host::{After, Expected, Host, Stack, Transport};
 use crate::observe::{Observer, Recorder, View};
 use crate::report::Report;
 use crate::rng::{Component, Stream};
@@ -177,6 +177,10 @@ impl<T: Transport> Simulation<T> {
             Event::Placed { host, placement } => hosts[host as usize].placed(world, placement),
             Event::Expect { host, message } => hosts[host as usize].expect(world, message),
             Event::Cancel { host, message } => hosts[host as usize].cancel(world, message),
+            Event::NoticeTaken { host, incarnation } => {
+                hosts[host as usize].take_late_notice(world, incarnation);
+            }
+            Event::CloseDue { host } => hosts[host as usize].close_due(world),
             Event::FlowStart { flow } => {
                 let from = world.traffic.flows()[flow as usize].spec.src;
                 hosts[from as usize].start_flow(world, flow);
@@ -202,6 +206,13 @@ impl<T: Transport> Simulation<T> {
             }
             FaultAction::Revoke(host) => hosts[host as usize].revoke(world),
             FaultAction::Expose(host) => hosts[host as usize].expose(world),
+            FaultAction::Close(host, peer, patience) => {
+                hosts[host as usize].close_peer(world, peer, patience, After::GoOn);
+            }
+            FaultAction::Suspend(host, peer, patience) => {
+                hosts[host as usize].close_peer(world, peer, patience, After::Wait);
+            }
+            FaultAction::Reopen(host, peer) => hosts[host as usize].reopen_peer(world, peer),
             FaultAction::Restart(host) => hosts[host as usize].restart(world),
             FaultAction::Down(..)
             | FaultAction::Rate(..)

@@ -11,7 +11,7 @@ use crate::fabric::{Fabric, PacketId, Step};
 use crate::host::Cancels;
 use crate::memory::{Exposed, Name};
 use crate::observe::Observer;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, ServiceKey};
 use crate::time::Time;
 use crate::traffic::{MessageId, Traffic};
 use crate::units::Probability;
@@ -71,6 +71,8 @@ pub struct HostSettings {
     pub placement_delay: Time,
     /// How many packets the network interface holds.
     pub nic_packets: u32,
+    /// How long a host's program leaves an immediate untaken.
+    pub notice_delay: Time,
     /// Messages of one flow that are under way at a time.
     pub outstanding: u32,
     /// An undisturbed round trip.
@@ -102,6 +104,7 @@ impl World {
             options: HostSettings {
                 placement_delay: scenario.host.placement_delay,
                 nic_packets: scenario.host.nic_packets,
+                notice_delay: scenario.host.notice_delay,
                 outstanding: scenario.workload.outstanding,
                 round_trip: scenario.base_rtt(),
                 cancels: Cancels::new(seed, cancel, scenario.base_rtt()),
@@ -136,6 +139,37 @@ impl World {
     pub(crate) fn excuse(&mut self, message: MessageId) {
         self.traffic.excuse(self.now, message, &mut self.ready);
         self.begin_ready();
+    }
+
+    /// A host is about to end everything with another. What has not been acknowledged may be lost; so may
+    /// what waits, as its order says, for something that has not.
+    pub(crate) fn part(&mut self, host: u32, other: u32) {
+        self.checkers.parts(host, other);
+        let ends = [(host, other), (other, host)];
+        let cut_off = ends.map(|(src, dst)| self.traffic.open_between(src, dst) > 0);
+        for message in self.traffic.under_way(host) {
+            let spec = self.traffic.spec_of(message);
+            let Some(way) = ends.iter().position(|&ends| ends == (spec.src, spec.dst)) else {
+                continue;
+            };
+            let waits = cut_off[way] && spec.service == ServiceKey::Rd;
+            if waits || !self.traffic.is_completed(message) {
+                self.excuse(message);
+            }
+        }
+    }
+
+    /// A host has ended everything with another.
+    pub(crate) fn parted(&mut self, host: u32, other: u32) {
+        let open = self.traffic.under_way(host).into_iter().filter(|&message| {
+            let spec = self.traffic.spec_of(message);
+            (spec.src, spec.dst) == (host, other) && !self.traffic.is_completed(message)
+        });
+        // What is being placed for a READ ends when it is.
+        let places = self.options.placement_delay > Time::ZERO;
+        let (late, left): (Vec<_>, Vec<_>) =
+            open.partition(|&it| places && self.traffic.spec_of(it).pulls());
+        self.checkers.parted(self.now, (host, other), &left, late);
     }
 
     /// A receiver's endpoint has delivered a message.

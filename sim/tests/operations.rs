@@ -21,6 +21,8 @@ const FLOWS: &str = r#"
     { src = 0, dst = 2, messages = 60, size = "100B", operation = "tagged" },
     { src = 1, dst = 2, messages = 40, size = "40kB", operation = "tagged", immediate = true },
     { src = 3, dst = 2, messages = 40, size = "17kB", operation = "tagged" },
+    { src = 1, dst = 2, messages = 200, size = "8B", operation = "notify" },
+    { src = 2, dst = 0, messages = 200, size = "8B", operation = "notify", service = "rd" },
 "#;
 
 fn scenario(transport: &str, more: &str) -> Scenario {
@@ -43,7 +45,7 @@ fn scenario(transport: &str, more: &str) -> Scenario {
 fn run_in(scenario: &Scenario) -> Report {
     let report = Simulation::new(scenario, 1).unwrap().run();
     assert_eq!(report.status, Status::Ok, "{report}");
-    assert_eq!(report.totals.flows_done, 14, "{report}");
+    assert_eq!(report.totals.flows_done, 16, "{report}");
     report
 }
 
@@ -108,6 +110,24 @@ fn touches(flow: &FlowReport, host: u32) -> bool {
     flow.src == host || flow.dst == host
 }
 
+/// Small limits, a program that takes its time, and a network that loses.
+#[test]
+fn limits_hold_operations_up_and_nothing_fails() {
+    for core in [
+        "max_served = 1, max_notifications = 1, recv_window_packets = 64",
+        "max_served = 2, eager = \"0B\", quantum = \"100B\", train_packets = 4",
+        "max_half_open = 2, recv_window = \"40kB\", rnr_delay = \"20us\", idle_after = \"30us\"",
+    ] {
+        let mut scenario = scenario(
+            "srd",
+            "faults = { loss = 0.02 }\nhost = { notice_delay = \"5us\", placement_delay = \"1us\" }",
+        );
+        let text = format!("mtu = \"1024B\"\npaths = 16\n{}", core.replace(", ", "\n"));
+        scenario.core = toml::from_str(&text).unwrap();
+        assert_eq!(failures(&run_in(&scenario)), 0, "{core}");
+    }
+}
+
 #[test]
 fn a_crash_fails_what_was_under_way_and_no_more() {
     let event = r#"{ at = "40us", until = "90us", kind = "host-crash", target = "host2" }"#;
@@ -164,7 +184,7 @@ fn error(more: &str, pair: &str) -> String {
 #[test]
 fn what_cannot_be_is_refused_and_its_line_named() {
     let wrong = [
-        ("", r#"{ src = 0, dst = 1, size = "9B", operation = "fadd" }"#, "10", "works on 8 bytes"),
+        ("", r#"{ src = 0, dst = 1, size = "9B", operation = "fadd" }"#, "10", "has 8 bytes"),
         ("", r#"{ src = 0, dst = 1, size = "8B", vector = 2 }"#, "10", "means nothing to \"send\""),
         (
             "",
@@ -185,6 +205,8 @@ fn what_cannot_be_is_refused_and_its_line_named() {
             "only srd and rd",
         ),
         ("", r#"{ src = 1, dst = 2, size = "8B", after = [0] }"#, "10", "has no immediate"),
+        ("", r#"{ src = 0, dst = 1, size = "9B", operation = "notify" }"#, "10", "has 8 bytes"),
+        ("core = { max_served = 0 }", "", "3", "at least 1"),
         ("transport = \"tcp\"", "", "8", "means nothing to transport \"tcp\""),
         ("transport = \"ud\"", "", "9", "only srd and rd"),
     ];

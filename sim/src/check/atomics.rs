@@ -8,7 +8,7 @@ use usrd_proto::AtomicOp;
 
 use crate::memory::message_of_operand;
 use crate::traffic::MessageId;
-use crate::workload::ATOMIC_BYTES;
+use crate::workload::WORD_BYTES;
 
 /// See the module's head.
 #[derive(Debug, Default)]
@@ -40,7 +40,7 @@ impl Atomics {
     ) -> Result<MessageId, String> {
         let (AtomicOp::FetchAdd(operand) | AtomicOp::CompareSwap { new: operand, .. }) = op;
         let message = message_of_operand(operand);
-        let word = self.words.entry((host, offset / ATOMIC_BYTES)).or_default();
+        let word = self.words.entry((host, offset / WORD_BYTES)).or_default();
         let expected = std::mem::replace(word, op.apply(*word));
         let asked = message.and_then(|message| self.asked.get_mut(&message));
         let (Some(message), Some(asked)) = (message, asked) else {

@@ -1,10 +1,10 @@
-//! Who may not know yet that a host has lost everything. Until it does, what goes between the two may
-//! fail; after that, nothing may.
+//! Who may not know yet that a host has lost everything, or has closed him. Until he does, what goes
+//! between the two may fail; after that, nothing may.
 //!
 //! Host x learns of the crash of host y when its endpoint reports the old context with y over, while
 //! y is up again. What x reports while y is still down says nothing of y's next incarnation. And y, once
 //! it is back, may take a late packet of x for the beginning of a context that x has given up: the first
-//! that ends is excused at its side, too.
+//! that ends is excused at its side, too. Who closes a peer knows, and remembers its incarnation.
 
 use std::collections::BTreeSet;
 
@@ -17,6 +17,8 @@ pub(super) struct Crashes {
     ever: BTreeSet<u32>,
     /// (who has not learned yet, of whose crash).
     unaware: BTreeSet<(u32, u32)>,
+    /// Pairs of which one has ever closed the other.
+    closed: BTreeSet<(u32, u32)>,
 }
 
 impl Crashes {
@@ -32,6 +34,12 @@ impl Crashes {
         self.down.remove(&host);
     }
 
+    /// A host is about to close another: what is under way between them may fail on both sides.
+    pub(super) fn parts(&mut self, host: u32, other: u32) {
+        self.unaware.extend([(host, other), (other, host)]);
+        self.closed.extend([(host, other), (other, host)]);
+    }
+
     /// A host's endpoint reports that its context with another is over.
     pub(super) fn learned(&mut self, host: u32, of: u32) {
         if !self.down.contains(&of) {
@@ -44,14 +52,14 @@ impl Crashes {
         self.unaware.contains(&(host, other))
     }
 
-    /// Whether any host has ever crashed.
+    /// Whether any host has ever crashed, or closed another.
     pub(super) fn any(&self) -> bool {
-        !self.ever.is_empty()
+        !self.ever.is_empty() || !self.closed.is_empty()
     }
 
-    /// Whether either has ever crashed.
+    /// Whether either has ever crashed, or closed the other.
     pub(super) fn have_touched(&self, a: u32, b: u32) -> bool {
-        self.ever.contains(&a) || self.ever.contains(&b)
+        self.ever.contains(&a) || self.ever.contains(&b) || self.closed.contains(&(a, b))
     }
 }
 
@@ -74,5 +82,16 @@ mod tests {
         assert!(crashes.excuse(1, 0), "a late packet may have fooled it");
         crashes.learned(1, 0);
         assert!(!crashes.excuse(1, 0), "once");
+    }
+
+    #[test]
+    fn who_closes_knows_at_once() {
+        let mut crashes = Crashes::default();
+        crashes.parts(0, 1);
+        assert!(crashes.excuse(0, 1) && crashes.excuse(1, 0) && !crashes.excuse(1, 2));
+        crashes.learned(0, 1);
+        assert!(!crashes.excuse(0, 1) && crashes.excuse(1, 0));
+        crashes.learned(1, 0);
+        assert!(!crashes.excuse(1, 0) && crashes.have_touched(1, 0) && !crashes.have_touched(1, 2));
     }
 }

@@ -82,7 +82,7 @@ impl ExactlyOnce {
 
     /// Whether every byte of a message is placed, once.
     pub(super) fn is_whole(&self, spec: &FlowSpec, message: MessageId) -> bool {
-        let whole = position(message, spec.size).wrapping_sub(position(message, 0));
+        let whole = position(message, spec.payload_bytes()).wrapping_sub(position(message, 0));
         self.messages[message as usize].cover == whole
     }
 

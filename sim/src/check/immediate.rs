@@ -23,7 +23,7 @@ impl Immediates {
         (from, at, len): (u32, u32, u64),
         is_whole: bool,
     ) -> Result<(), String> {
-        let expected = if spec.pulls() { 0 } else { spec.size };
+        let expected = if spec.pulls() { 0 } else { spec.payload_bytes() };
         if !spec.operation.immediate || (from, at, len) != (spec.src, spec.dst, expected) {
             return Err(format!(
                 "message {message}, {} -> {}, {expected} bytes, was told as {from} -> {at}, {len} bytes",

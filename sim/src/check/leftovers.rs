@@ -1,5 +1,5 @@
 //! Nothing left over: when everything is done, no packet, placement, send, receive, bounce buffer,
-//! operation or region is held any more, and no endpoint believes that bytes are in flight.
+//! operation, region or closed peer is held any more, and no endpoint believes that bytes are in flight.
 
 use crate::host::{Host, Transport};
 use crate::world::World;
@@ -33,6 +33,10 @@ fn check_host<T: Transport>(id: usize, host: &Host<T>) -> Result<(), String> {
 /// A host has its one region registered, or none; its operations are over.
 fn check_memory<T: Transport>(id: usize, host: &Host<T>) -> Result<(), String> {
     let Some(core) = host.transport().core() else { return Ok(()) };
+    let (peers, known) = (core.peers().count(), host.known_peers());
+    if peers != known {
+        return Err(format!("host {id}: {peers} peers, it knows {known}"));
+    }
     let (regions, expected, awaited) = (core.regions(), host.regions(), core.awaited_answers());
     if regions == expected && expected <= 1 && awaited == 0 {
         return Ok(());

@@ -3,7 +3,9 @@
 
 mod atomics;
 mod bounds;
+mod closing;
 mod conservation;
+mod contexts;
 mod crashes;
 mod exactly_once;
 mod immediate;
@@ -26,6 +28,7 @@ use usrd_proto::{EndpointStats, RecvFailure, SendFailure};
 
 use self::atomics::Atomics;
 use self::bounds::Bounds;
+use self::closing::Closing;
 use self::crashes::Crashes;
 use self::exactly_once::ExactlyOnce;
 use self::immediate::Immediates;
@@ -68,6 +71,8 @@ pub enum Checker {
     Matching,
     /// What the end of a failed operation says of it is true.
     Outcome,
+    /// What a host closes ends, and nobody is told of a closing that did not happen.
+    Closing,
     /// Every packet is delivered, dropped or under way, every trimmed one as well.
     Conservation,
     /// A host has no more under way than its windows allow.
@@ -96,6 +101,7 @@ impl fmt::Display for Checker {
             Self::Atomics => "atomics",
             Self::Matching => "matching",
             Self::Outcome => "outcome",
+            Self::Closing => "closing",
             Self::Conservation => "conservation",
             Self::Window => "window",
             Self::Memory => "memory",
@@ -156,6 +162,7 @@ pub struct Checkers {
     atomics: Atomics,
     matching: Matching,
     outcomes: Outcomes,
+    closing: Closing,
     /// Whether any operation was taken back.
     saw_cancels: bool,
     carries_bytes: bool,
@@ -177,6 +184,7 @@ impl Checkers {
             atomics: Atomics::default(),
             matching: Matching::default(),
             outcomes: Outcomes::default(),
+            closing: Closing::default(),
             saw_cancels: false,
             carries_bytes: scenario.integrity,
             log: Log::default(),
@@ -219,40 +227,6 @@ impl Checkers {
         self.log.verdict(Checker::Liveness, now, liveness::check_send(message, result));
     }
 
-    /// A host has lost everything. Exactly once, and order, hold for each incarnation: what its
-    /// senders do not know to have arrived may come again, to the next one.
-    pub fn crashed(&mut self, host: u32, hosts: u32, traffic: &Traffic) {
-        self.crashes.crashed(host, hosts);
-        for message in traffic.under_way(host) {
-            let spec = traffic.spec_of(message);
-            // What was being read here is lost with who read it.
-            if spec.dst == host && !spec.pulls() && !traffic.is_completed(message) {
-                self.exactly_once.begin_anew(message);
-                self.order.begin_anew(traffic.flow_of(message));
-            }
-        }
-    }
-
-    /// A host is up again.
-    pub fn restarted(&mut self, host: u32) {
-        self.crashes.restarted(host);
-    }
-
-    /// A host's endpoint says that its context with another is over.
-    pub fn learned(&mut self, host: u32, of: u32) {
-        self.crashes.learned(host, of);
-    }
-
-    /// Whether any host has crashed: what was sent before then is in nobody's books.
-    pub fn saw_crashes(&self) -> bool {
-        self.crashes.any()
-    }
-
-    /// Whether a crash is reason enough for what goes on with `other` to fail at `host`.
-    pub fn excuse(&self, host: u32, other: u32) -> bool {
-        self.crashes.excuse(host, other)
-    }
-
     /// A host has sent data and has so much under way now; `stats` say what it has done, if that
     /// matters.
     #[inline]
@@ -292,7 +266,9 @@ impl Checkers {
         bytes: &[u8],
         result: Result<(), RecvFailure>,
     ) {
-        if matches!(result, Err(RecvFailure::Aborted(_))) && self.crashes.excuse(at, from) {
+        let is_excused = message.is_some_and(|message| traffic.is_excused(message));
+        let may_end = is_excused || self.crashes.excuse(at, from);
+        if matches!(result, Err(RecvFailure::Aborted(_))) && may_end {
             return;
         }
         if let Err(failure) = result {

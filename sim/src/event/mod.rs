@@ -62,6 +62,18 @@ pub enum Event {
         /// The message.
         message: u32,
     },
+    /// A host's program takes an immediate that it was told.
+    NoticeTaken {
+        /// The host.
+        host: u32,
+        /// Of which incarnation of it.
+        incarnation: u32,
+    },
+    /// A host's patience with a peer that it is closing is over.
+    CloseDue {
+        /// The host.
+        host: u32,
+    },
     /// A flow begins.
     FlowStart {
         /// The flow.

@@ -37,7 +37,10 @@ impl Fabric {
             | FaultAction::Crash(..)
             | FaultAction::Restart(..)
             | FaultAction::Revoke(..)
-            | FaultAction::Expose(..) => {}
+            | FaultAction::Expose(..)
+            | FaultAction::Close(..)
+            | FaultAction::Suspend(..)
+            | FaultAction::Reopen(..) => {}
         }
     }
 

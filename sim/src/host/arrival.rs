@@ -54,15 +54,19 @@ impl<T: Transport> Host<T> {
 
     /// A refusal goes straight back to where the packet came from.
     fn reply(&mut self, world: &mut World, to: u32, reply: &Reply) {
+        self.send_plain(world, to, reply.bytes(), 0);
+    }
+
+    /// Sends a header that belongs to no peer any more, or never did.
+    pub(super) fn send_plain(&mut self, world: &mut World, to: u32, bytes: &[u8], path: u8) {
         let id = world.fabric.packets.allocate();
-        let bytes = reply.bytes();
         let content = world.fabric.packets.content_mut(id);
         content.header[..bytes.len()].copy_from_slice(bytes);
         (content.payload, content.source) = (None, self.id);
         let frame = &mut world.fabric.packets[id];
         frame.header_len = bytes.len() as u8;
         frame.len = bytes.len() as u32;
-        frame.path = 0;
+        frame.path = path;
         frame.ecn_capable = false;
         frame.destination = to;
         world.inject(self.id, id);

@@ -73,6 +73,7 @@ impl<T: Transport> Host<T> {
         self.registrations = Registrations::default();
         self.seen.clear();
         self.exact.clear();
+        self.closings.clear();
         self.blocked = false;
         self.timer.cancel();
     }
@@ -122,7 +123,7 @@ impl<T: Transport> Host<T> {
     }
 
     /// Flows from here that have begun and are not all handed over.
-    fn flows_begun(&self, world: &World) -> Vec<u32> {
+    pub(super) fn flows_begun(&self, world: &World) -> Vec<u32> {
         let flows = (0..).zip(world.traffic.flows());
         let begun = flows.filter(|(_, flow)| {
             flow.spec.src == self.id

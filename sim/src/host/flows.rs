@@ -15,12 +15,20 @@ impl<T: Transport> Host<T> {
         if self.is_down() {
             return self.miss_start(world, flow);
         }
+        self.hand_over(world, flow);
+        self.turn(world);
+    }
+
+    /// The flow's first messages, or, where it had come to a halt, the next.
+    pub(super) fn hand_over(&mut self, world: &mut World, flow: u32) {
         let to = world.traffic.flows()[flow as usize].spec.dst;
+        if self.is_closing(to) {
+            return;
+        }
         if let Err(error) = self.connect(world.now, flow, to) {
             return world.checkers.report(Checker::Host, world.now, error);
         }
         self.submit(world, flow);
-        self.turn(world);
     }
 
     /// Sees to it that a flow has a peer to go to.
@@ -43,6 +51,9 @@ impl<T: Transport> Host<T> {
         let (spec, is_over) = (state.spec, state.completed >= state.spec.messages);
         if is_over {
             return self.peers.release(flow);
+        }
+        if self.is_closing(spec.dst) {
+            return;
         }
         let Some(peer) = self.peers.of_flow(flow, spec.dst) else {
             return;

@@ -50,6 +50,9 @@ impl<T: Transport> Host<T> {
         if result.is_err() && world.checkers.excuse(self.id, world.traffic.spec_of(message).dst) {
             world.excuse(message);
         }
+        if let Err(SendFailure::NotSent(reason) | SendFailure::Unknown(reason)) = result {
+            world.checkers.gave_up(world.now, &world.traffic, message, reason);
+        }
         let excused = world.traffic.is_excused(message);
         world.checkers.sent(world.now, message, result, excused);
         world.message_sent(message, result.is_ok());

@@ -13,6 +13,7 @@
 //! | `tags` | tagged messages and their receives |
 //! | `transfers` | one-sided operations: asked for, completed, told |
 //! | `cancel` | operations are taken back |
+//! | `closing` | peers are closed, and used again |
 //! | `regions` | memory is registered and taken back |
 //! | `arrival` | packets come in |
 //! | `placing` | payload comes to where it belongs |
@@ -23,6 +24,7 @@
 mod arrival;
 mod cancel;
 mod clock;
+mod closing;
 mod crash;
 mod flows;
 mod memory;
@@ -42,6 +44,8 @@ use usrd_proto::{EndpointStats, Event as CoreEvent, PeerId, Service};
 
 pub use self::cancel::Cancels;
 use self::clock::Clock;
+pub use self::closing::After;
+use self::closing::Closings;
 use self::memory::{Bounces, Receives};
 use self::peers::Peers;
 use self::regions::Registrations;
@@ -82,6 +86,7 @@ pub struct Host<T> {
     /// What its flows last saw of the words that they replace.
     seen: BTreeMap<u32, u64>,
     exact: ExactReceives,
+    closings: Closings,
 }
 
 /// What a host will receive: how many messages, the largest of them, and from how many flows.
@@ -116,6 +121,7 @@ impl<T: Transport> Host<T> {
             past: Vec::new(),
             seen: BTreeMap::new(),
             exact: ExactReceives::new(),
+            closings: Closings::new(),
         }
     }
 
@@ -137,6 +143,11 @@ impl<T: Transport> Host<T> {
     /// How it numbers another host, once it knows it.
     pub fn peer(&self, host: u32) -> Option<PeerId> {
         self.peers.of(host)
+    }
+
+    /// How many other hosts it knows as peers.
+    pub fn known_peers(&self) -> usize {
+        self.peers.known()
     }
 
     /// Packets that wait for it to go on.
@@ -224,7 +235,7 @@ impl<T: Transport> Host<T> {
         loop {
             self.copy_bounced(world);
             self.transmit(world);
-            if !self.take_events(world) {
+            if !self.take_events(world) && !self.see_closings(world) {
                 break;
             }
         }

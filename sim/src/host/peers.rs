@@ -41,6 +41,16 @@ impl Peers {
         self.by_host.entry(host).or_insert(peer);
     }
 
+    /// The host is no peer any more. Late news of the one that it was are still its.
+    pub(super) fn unbind(&mut self, host: u32) {
+        self.by_host.remove(&host);
+    }
+
+    /// How many hosts are peers.
+    pub(super) fn known(&self) -> usize {
+        self.by_host.len()
+    }
+
     /// Gives a flow an idle connection; says whether there is one.
     pub(super) fn reuse(&mut self, flow: u32, host: u32) -> bool {
         let peer = self.idle.get_mut(&host).and_then(Vec::pop);

@@ -4,17 +4,19 @@ use std::fmt::Display;
 
 use usrd_proto::wire::{decode_list, encode_list};
 use usrd_proto::{
-    Access, AtomicOp, AtomicRequest, Block, BounceId, BufferRange, InboundId, Instant, Layout,
-    Notice, PeerId, ReadRequest, RegionAddress, RegionRequest, Token, TransferFailure,
-    WriteRequest,
+    Access, AtomicOp, AtomicRequest, Block, BounceId, BufferRange, CompletionLevel, InboundId,
+    Instant, Layout, Notice, PeerId, ReadRequest, RegionAddress, RegionRequest, Token,
+    TransferFailure, WriteRequest,
 };
 
 use super::{Host, Transport};
 use crate::check::{Checker, send_base};
 use crate::digest::Kind;
+use crate::event::Event;
 use crate::memory::{
     Areas, Scatter, immediate_of, list_buffer, message_buffer, message_of_immediate, operand_of,
 };
+use crate::time::Time;
 use crate::traffic::MessageId;
 use crate::workload::{FlowSpec, OperationKey};
 use crate::world::World;
@@ -28,11 +30,14 @@ impl<T: Transport> Host<T> {
         message: MessageId,
         spec: &FlowSpec,
     ) -> Result<(), String> {
+        let now = self.clock.reads(world.now);
+        if spec.operation.kind == OperationKey::Notify {
+            return self.notify(now, peer, message, world.options.level);
+        }
         let told = world.exposed.told(spec.dst);
         let (address, registration) =
             told.ok_or_else(|| format!("host {} exposes no memory", spec.dst))?;
         world.checkers.operates(message, registration);
-        let now = self.clock.reads(world.now);
         let done = match spec.operation.kind {
             OperationKey::Fadd | OperationKey::Cas => {
                 self.ask_for_atomic(world, now, peer, message, address)
@@ -40,6 +45,22 @@ impl<T: Transport> Host<T> {
             _ => self.transfer(world, now, peer, message, address),
         };
         done.map_err(|error| format!("host {}: {error}", self.id))
+    }
+
+    /// A WRITE of nothing but its immediate, to no memory.
+    fn notify(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        message: MessageId,
+        level: CompletionLevel,
+    ) -> Result<(), String> {
+        let local = BufferRange { buffer: message_buffer(message), offset: 0, len: 0 };
+        let layout = Layout::One { local, remote: RegionAddress::new(0, 0, 0) };
+        let notice = Some(Notice::immediate(immediate_of(message)));
+        let core = self.transport.core_mut().ok_or(NO_CORE)?;
+        let request = WriteRequest { token: Token(message.into()), layout, level, notice };
+        core.write(now, peer, request).map_err(text)
     }
 
     fn ask_for_atomic(
@@ -142,6 +163,9 @@ impl<T: Transport> Host<T> {
         if is_reason_enough {
             world.excuse(message);
         }
+        if let Err(TransferFailure::NotSent(reason) | TransferFailure::Unknown(reason)) = result {
+            world.checkers.gave_up(now, &world.traffic, message, reason);
+        }
         let excused = world.traffic.is_excused(message);
         world.checkers.transferred(
             now,
@@ -183,9 +207,7 @@ impl<T: Transport> Host<T> {
 
     /// The host is told of an operation on its memory.
     pub(super) fn notified(&mut self, world: &mut World, peer: PeerId, immediate: u64, len: u64) {
-        if let Some(core) = self.transport.core_mut() {
-            core.notifications_taken(1);
-        }
+        self.take_notice(world);
         let known = world.traffic.message_count() as MessageId;
         let Some(message) = message_of_immediate(immediate).filter(|&message| message < known)
         else {
@@ -202,13 +224,40 @@ impl<T: Transport> Host<T> {
         world.message_received(message);
     }
 
+    /// The host's program takes what it is told, at once or when it comes to it.
+    fn take_notice(&mut self, world: &mut World) {
+        if world.options.notice_delay == Time::ZERO {
+            return self.notice_taken();
+        }
+        let event = Event::NoticeTaken { host: self.id, incarnation: self.incarnation };
+        world.queue.schedule(world.now + world.options.notice_delay, event);
+    }
+
+    /// The program has come to it.
+    pub fn take_late_notice(&mut self, world: &mut World, incarnation: u32) {
+        if incarnation != self.incarnation {
+            return;
+        }
+        if self.is_paused() {
+            return self.take_notice(world);
+        }
+        self.notice_taken();
+        self.turn(world);
+    }
+
+    fn notice_taken(&mut self) {
+        if let Some(core) = self.transport.core_mut() {
+            core.notifications_taken(1);
+        }
+    }
+
     /// All of a WRITE lies in this host's memory.
     pub(super) fn write_is_here(&self, world: &mut World, message: MessageId, spec: &FlowSpec) {
         let (flow, index) = (world.traffic.flow_of(message), world.traffic.index_of(message));
         let spot = world.exposed.areas().spot(flow, index, 0);
         debug_assert_eq!(spec.dst, self.id);
         let World { exposed, checkers, traffic, now, fabric, .. } = world;
-        let carries = fabric.packets.carries_bytes() && spec.size > 0;
+        let carries = fabric.packets.carries_bytes() && spec.payload_bytes() > 0;
         let bytes = if carries { Some(&exposed.room(spot).bytes[..]) } else { None };
         checkers.moved(*now, traffic, message, bytes);
     }

@@ -8,7 +8,7 @@
 //! of all flows work on the same words.
 
 use crate::traffic::MessageId;
-use crate::workload::{ATOMIC_BYTES, FlowSpec, OperationKey, Plan};
+use crate::workload::{FlowSpec, OperationKey, Plan, WORD_BYTES};
 
 use super::Scatter;
 
@@ -47,7 +47,7 @@ pub struct Spot {
 impl Areas {
     /// For flows of which `outstanding` operations may be under way at a time.
     pub fn new(plan: &Plan, hosts: u32, outstanding: u32) -> Self {
-        if !plan.flows.iter().any(|flow| flow.operation.kind.is_one_sided()) {
+        if !plan.flows.iter().any(|flow| flow.operation.kind.works_on_memory()) {
             return Self::default();
         }
         let mut areas = Self {
@@ -63,7 +63,7 @@ impl Areas {
     }
 
     fn add(&mut self, number: u32, spec: &FlowSpec, outstanding: u32) {
-        if !spec.operation.kind.is_one_sided() {
+        if !spec.operation.kind.works_on_memory() {
             return;
         }
         let len = &mut self.lengths[spec.dst as usize];
@@ -71,7 +71,7 @@ impl Areas {
         if !spec.operation.kind.is_transfer() {
             return;
         }
-        let room = Scatter::new(spec, 0).room().next_multiple_of(ATOMIC_BYTES);
+        let room = Scatter::new(spec, 0).room().next_multiple_of(WORD_BYTES);
         let slots = if spec.pulls() { spec.messages } else { outstanding.min(spec.messages) };
         self.of_flow[number as usize] = Area { base: *len, room, slots, first_slot: self.slots };
         self.slots += slots;
@@ -136,7 +136,7 @@ impl Areas {
     /// Where in the region the atomics of a kind work.
     pub const fn word(kind: OperationKey) -> u64 {
         match kind {
-            OperationKey::Cas => ATOMIC_BYTES,
+            OperationKey::Cas => WORD_BYTES,
             _ => 0,
         }
     }
@@ -153,7 +153,7 @@ pub(crate) fn message_of_operand(operand: u64) -> Option<MessageId> {
 }
 
 /// One to add to, one to replace.
-const WORDS_BYTES: u64 = 2 * ATOMIC_BYTES;
+const WORDS_BYTES: u64 = 2 * WORD_BYTES;
 
 #[cfg(test)]
 mod tests {

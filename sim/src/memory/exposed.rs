@@ -6,7 +6,7 @@ use usrd_proto::{AtomicOp, RegionAddress};
 
 use super::{Areas, Spot};
 use crate::traffic::MessageId;
-use crate::workload::{ATOMIC_BYTES, Plan};
+use crate::workload::{Plan, WORD_BYTES};
 
 /// See the module's head.
 #[derive(Debug, Default)]
@@ -107,10 +107,10 @@ impl Exposed {
 
     /// Performs an atomic on a host's memory; gives the value before. `None` if no word is there.
     pub(crate) fn perform(&mut self, host: u32, offset: u64, op: AtomicOp) -> Option<u64> {
-        let word = offset / ATOMIC_BYTES;
+        let word = offset / WORD_BYTES;
         let word = self.hosts[host as usize].words.get_mut(word as usize)?;
         let new = op.apply(*word);
-        offset.is_multiple_of(ATOMIC_BYTES).then(|| std::mem::replace(word, new))
+        offset.is_multiple_of(WORD_BYTES).then(|| std::mem::replace(word, new))
     }
 }
 

@@ -52,6 +52,24 @@ pub struct CoreOptions {
     pub first_probe: Option<Time>,
     /// After how long without anything under way two hosts forget each other; by default never.
     pub expire_after: Option<Time>,
+    /// Most operations of peers that are carried out or answered at a time.
+    pub max_served: Option<u32>,
+    /// Most immediates that wait for the program.
+    pub max_notifications: Option<u32>,
+    /// Most peers that have come by themselves and have not been heard of since.
+    pub max_half_open: Option<u32>,
+    /// The longest tagged message that is sent without being asked for.
+    pub eager: Option<Bytes>,
+    /// How much of the receive window a peer may fill.
+    pub recv_window: Option<Bytes>,
+    /// A peer's turn when several have data to send.
+    pub quantum: Option<Bytes>,
+    /// Consecutive packets that take the same path.
+    pub train_packets: Option<u16>,
+    /// How long a sender waits after a refusal for want of room.
+    pub rnr_delay: Option<Time>,
+    /// After how long without anything under way a peer gives its windows back.
+    pub idle_after: Option<Time>,
 }
 
 impl Default for CoreOptions {
@@ -76,6 +94,15 @@ impl Default for CoreOptions {
             min_probe: None,
             first_probe: None,
             expire_after: None,
+            max_served: None,
+            max_notifications: None,
+            max_half_open: None,
+            eager: None,
+            recv_window: None,
+            quantum: None,
+            train_packets: None,
+            rnr_delay: None,
+            idle_after: None,
         }
     }
 }
@@ -256,11 +283,25 @@ impl Scenario {
         set(&mut config.loss.min_rto, core.min_rto.map(duration));
         set(&mut config.loss.min_probe, core.min_probe.map(duration));
         set(&mut config.path.first_probe, core.first_probe.map(duration));
+        set(&mut config.max_served, core.max_served);
+        set(&mut config.max_notifications, core.max_notifications);
+        set(&mut config.max_half_open, core.max_half_open);
+        set(&mut config.eager_bytes, core.eager.map(|bytes| bytes.0 as u32));
+        set(&mut config.recv_window_bytes, core.recv_window.map(|bytes| bytes.0));
+        set(&mut config.quantum_bytes, core.quantum.map(|bytes| bytes.0 as u32));
+        set(&mut config.train_packets, core.train_packets);
+        set(&mut config.rnr_delay, core.rnr_delay.map(duration));
+        set(&mut config.idle_after, core.idle_after.map(duration));
         if let Some(expire_after) = core.expire_after.map(duration) {
             config.expire_after = expire_after;
             config.idle_after = config.idle_after.min(expire_after);
         }
         config.open_credit_packets = config.recv_window_packets;
+        // Every window has so many, however few bytes may fill it.
+        if core.recv_window.is_some() {
+            config.open_credit_packets =
+                config.open_credit_packets.min(Config::default().open_credit_packets);
+        }
         config.loss.initial_rtt = duration(self.base_rtt()).max(config.loss.initial_rtt);
         self.set_controller(&mut config);
         config

@@ -10,6 +10,7 @@ mod document;
 mod faults;
 mod load;
 mod packets;
+mod planned;
 mod topology;
 mod validate;
 
@@ -25,12 +26,11 @@ use crate::workload::Workload;
 pub use self::baseline::BaselineOptions;
 pub use self::core::{ControllerKey, CoreOptions, ServiceKey, SprayKey, TransportKey};
 pub use self::document::{Document, shown, value_of};
-pub use self::faults::{
-    Burst, Direction, FaultAction, FaultEvent, FaultKind, FaultStep, Faults, LinkFaults, Odds,
-};
+pub use self::faults::{Burst, Direction, Faults, LinkFaults, Odds};
 pub(crate) use self::load::Fault;
 pub use self::load::ScenarioError;
 pub use self::packets::PacketFault;
+pub use self::planned::{FaultAction, FaultEvent, FaultKind, FaultStep};
 pub use self::topology::{CableKey, Links, PathDelay, Routing, Topology, TopologyKind};
 pub(crate) use self::validate::{Check, require};
 
@@ -92,13 +92,15 @@ pub struct HostOptions {
     pub placement_delay: Time,
     /// How many packets the network interface holds; more stay with the protocol.
     pub nic_packets: u32,
+    /// How long its program leaves an immediate that it was told untaken.
+    pub notice_delay: Time,
 }
 
 impl Default for HostOptions {
     fn default() -> Self {
         // One on the wire and one ready to follow it: the line is never idle for want of a packet,
         // and what waits, waits where the protocol still can choose.
-        Self { placement_delay: Time::ZERO, nic_packets: 2 }
+        Self { placement_delay: Time::ZERO, nic_packets: 2, notice_delay: Time::ZERO }
     }
 }
 

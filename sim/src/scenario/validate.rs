@@ -44,6 +44,12 @@ impl Scenario {
         require(!fixed || core.max_window.is_none(), "core.max_window", || {
             "\"fixed\" has the window that core.window names".into()
         })?;
+        for (key, most) in [
+            ("core.max_served", core.max_served),
+            ("core.max_notifications", core.max_notifications),
+        ] {
+            require(most != Some(0), key, || "must be at least 1".into())?;
+        }
         require(
             core.ack_bytes.is_none_or(|bytes| bytes.0 <= MAX_ACK_BYTES),
             "core.ack_bytes",

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::{Finding, Judge, minimise};
 use crate::output::recorded;
 use crate::scenario::{Document, PacketFault, Scenario, TopologyKind};
-use crate::workload::{FlowSpec, Operation, Plan};
+use crate::workload::{FlowSpec, Operation, OperationKey, Plan};
 
 /// What to shrink, and how long to try.
 #[derive(Debug)]
@@ -167,7 +167,9 @@ impl<J: Judge> Shrink<J> {
             self.halve(flow, |flow| vector(flow, |blocks| blocks / 2));
             self.halve(flow, |flow| vector(flow, |blocks| blocks - 1));
             let immediate = |flow: &mut FlowSpec| {
-                flow.operation.immediate.then(|| flow.operation.immediate = false)
+                let operation = &mut flow.operation;
+                let is_optional = operation.immediate && operation.kind != OperationKey::Notify;
+                is_optional.then(|| operation.immediate = false)
             };
             self.halve(flow, immediate);
         }
@@ -289,6 +291,8 @@ fn pair(flow: &FlowSpec, after: Vec<Value>, job: Option<u32>) -> Value {
     if !kind.is_message() {
         set("operation", Value::String(kind.name().into()));
         set("vector", Value::Integer(vector.into()));
+    }
+    if immediate || !kind.is_message() {
         set("immediate", Value::Boolean(immediate));
     }
     if flow.start.as_ps() > 0 {
@@ -315,16 +319,30 @@ fn renumbered(table: &Table, plan: &Plan) -> Table {
         (flow.src, flow.dst) = (number(flow.src), number(flow.dst));
     }
     let mut table = with_plan(table, &plan);
-    let faults = table.get_mut("faults").and_then(|faults| faults.get_mut("link"));
-    for link in faults.and_then(Value::as_array_mut).into_iter().flatten() {
+    for link in faults_of(&mut table, "link") {
         if let Some(Value::Integer(host)) = link.get_mut("host") {
             *host = number(*host as u32).into();
+        }
+    }
+    for event in faults_of(&mut table, "event") {
+        for key in ["target", "peer"] {
+            if let Some(Value::String(name)) = event.get_mut(key)
+                && let Some(host) = name.strip_prefix("host").and_then(|it| it.parse().ok())
+            {
+                *name = format!("host{}", number(host));
+            }
         }
     }
     if let Some(topology) = table.get_mut("topology").and_then(Value::as_table_mut) {
         topology.insert("hosts".into(), Value::Integer(used.len().max(2) as i64));
     }
     table
+}
+
+/// The entries of a list of faults.
+fn faults_of<'a>(table: &'a mut Table, list: &str) -> impl Iterator<Item = &'a mut Value> {
+    let faults = table.get_mut("faults").and_then(|faults| faults.get_mut(list));
+    faults.and_then(Value::as_array_mut).into_iter().flatten()
 }
 
 /// Keys of the workload that mean something to every kind.

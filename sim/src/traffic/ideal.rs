@@ -9,8 +9,7 @@ use crate::workload::{FlowSpec, Plan};
 /// What the messages of a flow take on the wire, headers included.
 pub fn wire_bytes(scenario: &Scenario, spec: &FlowSpec) -> u64 {
     let per_packet = DATA_HEADER_BYTES as u64 + scenario.links.overhead.0;
-    // The operands of an atomic are in the header.
-    let payload = if spec.operation.kind.is_atomic() { 0 } else { spec.size };
+    let payload = spec.payload_bytes();
     let packets = payload.div_ceil(scenario.core.mtu.0).max(1);
     u64::from(spec.messages) * (payload + packets * per_packet)
 }

@@ -131,6 +131,13 @@ impl Traffic {
         messages.filter(|&message| open(self.fates[message as usize])).collect()
     }
 
+    /// How many messages and operations from one host to another have been handed over and are not
+    /// completed.
+    pub fn open_between(&self, src: u32, dst: u32) -> u32 {
+        let between = self.flows.iter().filter(|it| (it.spec.src, it.spec.dst) == (src, dst));
+        between.map(|it| it.submitted - it.completed.min(it.submitted)).sum()
+    }
+
     /// Whether the sender's endpoint is done with a message.
     pub fn is_completed(&self, message: MessageId) -> bool {
         self.fates[message as usize].completed

@@ -83,7 +83,7 @@ impl Scenario {
             require(earlier.dst == pair.src || earlier.src == pair.src, &key("after"), || {
                 format!("host {} neither sends nor receives flow {after}", pair.src)
             })?;
-            let is_told = !earlier.operation.is_one_sided() || earlier.immediate;
+            let is_told = !earlier.operation.is_one_sided() || earlier.operation().immediate;
             require(is_told || earlier.src == pair.src, &key("after"), || {
                 format!("host {} does not learn of flow {after}, which has no immediate", pair.src)
             })?;

@@ -187,18 +187,15 @@ pub struct Pair {
 impl Pair {
     /// What its messages are.
     pub fn operation(&self) -> Operation {
-        Operation { kind: self.operation, vector: self.vector, immediate: self.immediate }
+        Operation::new(self.operation, self.vector, self.immediate)
     }
 }
 
 impl Workload {
     /// What the messages of the pattern's flows are.
     pub fn operation(&self) -> Operation {
-        Operation {
-            kind: self.operation.unwrap_or_default(),
-            vector: self.vector.unwrap_or(1),
-            immediate: self.immediate.unwrap_or(false),
-        }
+        let kind = self.operation.unwrap_or_default();
+        Operation::new(kind, self.vector.unwrap_or(1), self.immediate.unwrap_or(false))
     }
 
     /// Receives posted ahead per incoming flow.

@@ -30,7 +30,7 @@ pub(crate) mod trace;
 
 pub use self::cdf::{SizeCdf, SizesKey};
 pub use self::keys::{CompletionKey, Pair, Workload, WorkloadKind};
-pub use self::operation::{ATOMIC_BYTES, Operation, OperationKey};
+pub use self::operation::{Operation, OperationKey, WORD_BYTES};
 pub use self::plan::{Cause, FlowSpec, Moment, Plan};
 
 #[cfg(test)]

@@ -19,6 +19,11 @@ pub struct Operation {
 impl Operation {
     /// A message for a posted receive.
     pub const SEND: Self = Self { kind: OperationKey::Send, vector: 1, immediate: false };
+
+    /// As a scenario says it: a notification is its immediate.
+    pub(super) const fn new(kind: OperationKey, vector: u32, immediate: bool) -> Self {
+        Self { kind, vector, immediate: immediate || matches!(kind, OperationKey::Notify) }
+    }
 }
 
 /// An operation, as scenario files write it.
@@ -38,6 +43,8 @@ pub enum OperationKey {
     Fadd,
     /// A number in the destination's memory is replaced, if it is what it was last seen to be.
     Cas,
+    /// Nothing but an immediate, which the destination is told.
+    Notify,
 }
 
 impl OperationKey {
@@ -50,6 +57,7 @@ impl OperationKey {
             Self::Read => "read",
             Self::Fadd => "fadd",
             Self::Cas => "cas",
+            Self::Notify => "notify",
         }
     }
 
@@ -58,9 +66,19 @@ impl OperationKey {
         matches!(self, Self::Send)
     }
 
-    /// Whether it works on the destination's memory.
+    /// Whether it needs no receive at its destination.
     pub const fn is_one_sided(self) -> bool {
+        self.works_on_memory() || matches!(self, Self::Notify)
+    }
+
+    /// Whether it works on the destination's memory.
+    pub const fn works_on_memory(self) -> bool {
         self.is_atomic() || self.is_transfer()
+    }
+
+    /// Whether all that it says is in headers, in eight bytes of them.
+    pub const fn is_in_header(self) -> bool {
+        self.is_atomic() || matches!(self, Self::Notify)
     }
 
     /// Whether it works on a single number.
@@ -78,6 +96,11 @@ impl FlowSpec {
     /// The host that payload comes from.
     pub const fn payload_from(&self) -> u32 {
         if self.pulls() { self.dst } else { self.src }
+    }
+
+    /// How much payload each message has, in bytes.
+    pub const fn payload_bytes(&self) -> u64 {
+        if self.operation.kind.is_in_header() { 0 } else { self.size }
     }
 
     /// The host that payload goes to.
@@ -146,11 +169,11 @@ impl Scenario {
         require(!immediate || has_immediate, &key("immediate"), || {
             format!("means nothing to \"{name}\"")
         })?;
-        require(!kind.is_atomic() || size == ATOMIC_BYTES, &key("size"), || {
-            format!("\"{name}\" works on {ATOMIC_BYTES} bytes")
+        require(!kind.is_in_header() || size == WORD_BYTES, &key("size"), || {
+            format!("\"{name}\" has {WORD_BYTES} bytes")
         })
     }
 }
 
-/// What an atomic works on, in bytes.
-pub const ATOMIC_BYTES: u64 = 8;
+/// What an atomic works on, and a notification says, in bytes.
+pub const WORD_BYTES: u64 = 8;

@@ -4,8 +4,8 @@ use usrd_proto::wire::{DATA_HEADER_BYTES, Data, Op, Packet};
 use usrd_proto::{
     AddPeerError, Atomic, AtomicOp, BounceCopy, BufferId, Cancelled, Destination, Disposition,
     DropReason, Endpoint, EndpointStats, Event, Handled, HeaderBuffer, Inbound, InboundId, Instant,
-    PathStats, PeerId, PeerStats, Placement, RecvError, RecvRequest, RegionAddress, SendError,
-    SendFailure, SendRequest, TransferFailure, Transmit,
+    PathStats, PeerFailure, PeerId, PeerStats, Placement, RecvError, RecvRequest, RegionAddress,
+    SendError, SendFailure, SendRequest, TransferFailure, Transmit,
 };
 use usrd_sim::host::Transport;
 
@@ -49,6 +49,10 @@ pub(crate) enum Defect {
     SwapsTags,
     /// Says that every tenth tagged message came with another immediate.
     TellsAnotherImmediate,
+    /// Does not say of messages that they ended with their peer.
+    KeepsCutOff,
+    /// Says that the peer has left when it was closed on this side.
+    BlamesTheOther,
 }
 
 /// An endpoint, and what is done wrong around it.
@@ -123,6 +127,11 @@ impl Broken {
             (Defect::LeaksBounces, Event::BounceFreed { .. })
             | (Defect::LeaksRegions, Event::RegionReleased { .. })
             | (Defect::TellsEarly, Event::Notified { .. }) => return None,
+            (Defect::KeepsCutOff, Event::SendCompleted { result: Err(_), .. }) => return None,
+            (Defect::BlamesTheOther, Event::SendCompleted { token, peer, result: Err(_) }) => {
+                let result = Err(SendFailure::Unknown(PeerFailure::Left));
+                return Some(Event::SendCompleted { token, peer, result });
+            }
             (Defect::TellsTwice, Event::Notified { .. }) if self.nth(5) => self.held = Some(event),
             (
                 Defect::DeniesSending,

@@ -1,5 +1,6 @@
 //! Hosts with a deliberate defect: every one is caught, by the checker whose property it breaks.
 
+mod closing;
 mod host;
 mod operations;
 

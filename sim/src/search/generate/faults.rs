@@ -54,12 +54,20 @@ pub(super) fn faults(text: &mut String, dice: &mut Dice, network: &Network) {
 /// A planned fault, over long before anybody is given up for it.
 fn event(text: &mut String, dice: &mut Dice, network: &Network) {
     let (at, long) = (dice.between(0, 300), dice.between(1, 2_000));
-    let _ = writeln!(text, "\n[[faults.event]]\nat = \"{at}us\"\nuntil = \"{}us\"", at + long);
+    let _ = writeln!(text, "\n[[faults.event]]\nat = \"{at}us\"");
+    let closes = dice.seldom();
+    if !closes || dice.maybe() {
+        let _ = writeln!(text, "until = \"{}us\"", at + long);
+    }
+    if closes {
+        return close(text, dice, network.hosts);
+    }
     if let (Some(switch), true) = (&network.switch, dice.seldom()) {
         let _ = writeln!(text, "target = \"{switch}\"\nkind = \"switch-reboot\"");
         return;
     }
-    let _ = writeln!(text, "target = \"host{}\"", dice.between(0, network.hosts - 1));
+    let host = dice.between(0, network.hosts - 1);
+    let _ = writeln!(text, "target = \"host{host}\"");
     let _ = match dice.between(0, 8) {
         0 => writeln!(text, "kind = \"link-down\""),
         1 => writeln!(text, "kind = \"link-rate\"\nrate = \"{}Mbps\"", dice.between(100, 900)),
@@ -70,4 +78,15 @@ fn event(text: &mut String, dice: &mut Dice, network: &Network) {
         6 | 7 => writeln!(text, "kind = \"region-revoke\""),
         _ => writeln!(text, "kind = \"host-pause\""),
     };
+}
+
+/// A host closes a peer.
+fn close(text: &mut String, dice: &mut Dice, hosts: u64) {
+    let host = dice.between(0, hosts - 1);
+    let peer = (host + dice.between(1, hosts - 1)) % hosts;
+    let patience = dice.pick(&[0, 0, 10, 100, 1_000]);
+    let _ = writeln!(
+        text,
+        "kind = \"peer-close\"\ntarget = \"host{host}\"\npeer = \"host{peer}\"\npatience = \"{patience}us\""
+    );
 }

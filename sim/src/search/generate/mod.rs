@@ -32,6 +32,9 @@ pub fn generate(seed: u64) -> String {
         if dice.maybe() {
             let _ = writeln!(text, "nic_packets = {}", dice.between(1, 8));
         }
+        if dice.seldom() {
+            let _ = writeln!(text, "notice_delay = \"{}us\"", dice.between(1, 50));
+        }
     }
     traffic::workload(&mut text, &mut dice, transport, network.hosts, mtu);
     text
@@ -67,6 +70,37 @@ fn core(text: &mut String, dice: &mut Dice, mtu: u64) {
     if dice.seldom() {
         let _ = writeln!(text, "ack_delay = \"{}us\"", dice.between(1, 100));
     }
+    caps(text, dice, mtu);
+}
+
+/// Limits that are hardly ever reached, made small.
+fn caps(text: &mut String, dice: &mut Dice, mtu: u64) {
+    let mut cap = |dice: &mut Dice, key: &str, value: String| {
+        if dice.seldom() {
+            let _ = writeln!(text, "{key} = {value}");
+        }
+    };
+    let few = dice.between(1, 9).to_string();
+    cap(dice, "max_served", few);
+    let few = dice.between(1, 9).to_string();
+    cap(dice, "max_notifications", few);
+    // With fewer, hosts that all begin at once lose patience.
+    let few = dice.between(4, 16).to_string();
+    cap(dice, "max_half_open", few);
+    let bytes = dice.pick(&[0, mtu / 2, 16 * mtu]);
+    cap(dice, "eager", format!("\"{bytes}B\""));
+    let bytes = mtu * dice.between(1, 200);
+    cap(dice, "recv_window", format!("\"{bytes}B\""));
+    let packets = dice.pick(&[64, 128]).to_string();
+    cap(dice, "recv_window_packets", packets);
+    let bytes = dice.between(1, 4 * mtu);
+    cap(dice, "quantum", format!("\"{bytes}B\""));
+    let packets = dice.between(2, 9).to_string();
+    cap(dice, "train_packets", packets);
+    let delay = dice.between(1, 500);
+    cap(dice, "rnr_delay", format!("\"{delay}us\""));
+    let after = dice.between(10, 5_000);
+    cap(dice, "idle_after", format!("\"{after}us\""));
 }
 
 #[cfg(test)]
@@ -107,6 +141,11 @@ mod tests {
             "operation = \"cas\"",
             "immediate = true",
             "region-revoke",
+            "operation = \"notify\"",
+            "peer-close",
+            "max_served",
+            "max_notifications",
+            "notice_delay",
         ] {
             assert!(texts.contains(key), "{key}");
         }

@@ -13,16 +13,23 @@ impl Operation {
     /// A message, like most.
     pub(super) const SEND: Self = Self { name: "send", vector: 1, immediate: false };
 
+    /// Nothing but an immediate.
+    pub(super) const NOTIFY: Self = Self { name: "notify", vector: 1, immediate: true };
+
     /// Any; `is_told` if the destination has to learn of it.
     pub(super) fn draw(dice: &mut Dice, is_told: bool) -> Self {
         let name = match is_told {
             true => dice.pick(&["send", "tagged", "write"]),
             false => dice.pick(&[
                 "send", "tagged", "tagged", "write", "write", "read", "read", "fadd", "cas",
+                "notify",
             ]),
         };
-        if name == "tagged" {
+        if matches!(name, "send" | "tagged") {
             return Self { name, vector: 1, immediate: dice.maybe() };
+        }
+        if name == "notify" {
+            return Self::NOTIFY;
         }
         if !matches!(name, "write" | "read") {
             return Self { name, ..Self::SEND };
@@ -33,7 +40,7 @@ impl Operation {
 
     /// The size that it has, if it could have this one.
     pub(super) fn size(&self, size: u64) -> u64 {
-        if matches!(self.name, "fadd" | "cas") { 8 } else { size }
+        if matches!(self.name, "fadd" | "cas" | "notify") { 8 } else { size }
     }
 
     /// Its keys, with `separator` after each.

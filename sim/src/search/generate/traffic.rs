@@ -117,13 +117,17 @@ fn traced(dice: &mut Dice, hosts: u64, mtu: u64) -> String {
     for row in 0..dice.between(1, 12) {
         let to = (from + dice.between(1, hosts - 1)) % hosts;
         let after = if row > 0 && dice.maybe() { (row - 1).to_string() } else { String::new() };
-        let operation = if dice.maybe() { Operation::SEND } else { Operation::draw(dice, true) };
-        let Operation { name, vector, immediate } = operation;
+        let operation = match dice.between(0, 7) {
+            0..=3 => Operation::SEND,
+            4 => Operation::NOTIFY,
+            _ => Operation::draw(dice, true),
+        };
+        let (drawn, Operation { name, vector, immediate }) = (dice.size(mtu), &operation);
         let _ = writeln!(
             text,
             "{}ns,{from},{to},{}B,{},{},{after},{},{name},{vector},{immediate}",
             dice.between(0, 50_000),
-            dice.size(mtu),
+            operation.size(drawn),
             dice.between(1, 8),
             dice.pick(&["srd", "rd"]),
             row / 4
