@@ -117,18 +117,15 @@ impl<T: Transport> Host<T> {
             _ => world.checkers.unposted_tagged(self.id, number),
         }
         self.take_back_other(tag, number);
-        if result == Err(RecvFailure::Withdrawn) && self.is_withdrawn(world, tag) {
+        // Of one that fails nothing need have come to its place.
+        if let (Some(buffer), None, Err(_)) = (self.receives.get(number), message, result) {
+            buffer.message = message_of_tag(world, tag);
+        }
+        if result == Err(RecvFailure::Withdrawn) && is_withdrawn(world, tag) {
             self.receives.close(number);
             return;
         }
         self.received(world, token, peer, len, result);
-    }
-
-    /// Whether the message with this tag was taken back.
-    fn is_withdrawn(&self, world: &World, tag: u64) -> bool {
-        let flow = world.traffic.flows().get((tag >> 32) as usize);
-        let flow = flow.filter(|flow| (tag as u32) < flow.spec.messages);
-        flow.is_some_and(|flow| world.traffic.is_excused(flow.first_message + tag as u32))
     }
 
     /// A message that has come with another receive than its own, which was for it alone, leaves that one
@@ -152,4 +149,16 @@ impl<T: Transport> Host<T> {
             world.checkers.report(Checker::Host, world.now, what);
         }
     }
+}
+
+/// The message with this tag, if there is one.
+fn message_of_tag(world: &World, tag: u64) -> Option<MessageId> {
+    let flow = world.traffic.flows().get((tag >> 32) as usize)?;
+    let is_there = (tag as u32) < flow.spec.messages;
+    is_there.then_some(flow.first_message + tag as u32)
+}
+
+/// Whether the message with this tag was taken back.
+fn is_withdrawn(world: &World, tag: u64) -> bool {
+    message_of_tag(world, tag).is_some_and(|message| world.traffic.is_excused(message))
 }
