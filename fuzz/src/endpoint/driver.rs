@@ -166,11 +166,11 @@ impl Node {
                 Event::SendCompleted { token, .. } => {
                     self.sent.remove(&token.0).expect("a send completes once");
                 }
-                Event::RecvCompleted { token, peer, service, len, result, .. } => {
-                    self.take_received(token, peer, service, len, result);
+                Event::RecvCompleted { token, peer, service, offset, len, result, .. } => {
+                    self.take_received(token, peer, service, (offset, len), result);
                 }
-                Event::TaggedCompleted { token, peer, len, result, .. } => {
-                    self.take_received(token, peer, Service::Srd, len, result);
+                Event::TaggedCompleted { token, peer, offset, len, result, .. } => {
+                    self.take_received(token, peer, Service::Srd, (offset, len), result);
                 }
                 Event::RecvCancelled { token } | Event::MultiRecvOver { token, .. } => {
                     self.memory.take(token.0 as u32);
@@ -198,10 +198,10 @@ impl Node {
         token: Token,
         peer: PeerId,
         service: Service,
-        len: u64,
+        (offset, len): (u64, u64),
         result: Result<(), RecvFailure>,
     ) {
-        let mut area = self.memory.take(token.0 as u32);
+        let mut area = self.memory.received(token.0 as u32, offset, len);
         assert!(len <= area.bytes.len() as u64, "no more than fits");
         let whole_len = match result {
             Ok(()) => len,

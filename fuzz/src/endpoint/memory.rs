@@ -2,18 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use usrd_proto::{Atomic, BounceCopy, BounceId, BufferId, Destination, Placement};
+use usrd_proto::{
+    Atomic, BounceCopy, BounceId, BufferId, Destination, MULTI_RECV_ALIGN_BYTES, Placement,
+};
 
 /// A stretch of memory with placements under way.
 #[derive(Debug, Default)]
 pub(crate) struct Area {
     pub(crate) bytes: Vec<u8>,
     writing: u32,
+    /// The ranges of the messages that have completed in it, if several may.
+    shares: Option<Vec<(usize, usize)>>,
 }
 
 impl Area {
     fn new(len: usize) -> Self {
-        Self { bytes: vec![0; len], writing: 0 }
+        Self { bytes: vec![0; len], ..Self::default() }
     }
 }
 
@@ -50,6 +54,26 @@ impl Memory {
 
     pub(crate) fn post(&mut self, buffer: u32, len: usize) {
         self.posted.insert(buffer, Area::new(len));
+    }
+
+    /// A buffer for several messages.
+    pub(crate) fn post_shared(&mut self, buffer: u32, len: usize) {
+        self.posted.insert(buffer, Area { shares: Some(Vec::new()), ..Area::new(len) });
+    }
+
+    /// What a message that is complete has of its buffer; an ordinary receive is over with it.
+    pub(crate) fn received(&mut self, buffer: u32, offset: u64, len: u64) -> Area {
+        let area = self.posted.get_mut(&buffer).expect("a receive that is not over");
+        let Some(shares) = &mut area.shares else {
+            assert_eq!(offset, 0, "the message has the buffer to itself");
+            return self.take(buffer);
+        };
+        let (start, end) = (offset as usize, (offset + len) as usize);
+        assert!(start % MULTI_RECV_ALIGN_BYTES as usize == 0, "aligned");
+        let is_apart = |&(from, to): &(usize, usize)| end <= from || to <= start;
+        assert!(len == 0 || shares.iter().all(is_apart), "no byte belongs to two");
+        shares.push((start, end));
+        Area { bytes: area.bytes[start..end].to_vec(), ..Area::default() }
     }
 
     pub(crate) fn posted(&self) -> impl Iterator<Item = u32> {

@@ -9,7 +9,8 @@
 //!   posted is not touched, nothing completes twice, everything stays bounded, and what is dropped
 //!   is counted and changes nothing else.
 //!
-//! Its highest bit says whether the endpoints use each other's memory as well.
+//! Its highest bit says whether the endpoints use each other's memory as well. Some receives are for several
+//! messages.
 
 mod driver;
 mod forge;

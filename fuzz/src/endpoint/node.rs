@@ -1,11 +1,12 @@
 //! One endpoint, what its driver keeps, and what its user asks for.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use usrd_proto::wire::MAX_HEADER_BYTES;
 use usrd_proto::{
-    BufferId, BufferRange, Config, Endpoint, HeaderBuffer, InboundId, Instant, PeerId, RecvRequest,
-    SendRequest, Service, TagFilter, TaggedRecv, TaggedSend, Token,
+    BufferId, BufferRange, Config, Endpoint, HeaderBuffer, InboundId, Instant, MultiRecvRequest,
+    PeerId, RecvRequest, SendRequest, Service, TagFilter, TaggedRecv, TaggedSend, Token,
 };
 
 use super::memory::{Memory, Place};
@@ -122,6 +123,29 @@ impl Node {
         let request = RecvRequest { token: Token(token), buffer, len: len as u64 };
         if self.endpoint.post_recv(now, request).is_ok() {
             self.memory.post(buffer.0, len);
+        }
+    }
+
+    /// A buffer for several messages, with or without tags.
+    pub(crate) fn post_multi(
+        &mut self,
+        now: Instant,
+        token: u64,
+        len: usize,
+        filter: Option<TagFilter>,
+    ) {
+        let request = MultiRecvRequest {
+            token: Token(token),
+            buffer: BufferId(token as u32),
+            len: len as u64,
+            min_left: len as u64 / 8,
+            max_messages: NonZeroU32::MIN.saturating_add(len as u32 % 5),
+            filter,
+        };
+        // Messages may be here already.
+        self.memory.post_shared(token as u32, len);
+        if self.endpoint.post_multi(now, request).is_err() {
+            self.memory.take(token as u32);
         }
     }
 

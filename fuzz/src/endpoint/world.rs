@@ -89,9 +89,11 @@ impl World {
                     self.node(side).register(token, REGION_BYTES);
                 }
                 let (token, room) = (self.token(), usize::from(len) % MAX_MESSAGE_BYTES);
-                match self.one_sided && len % 4 == 2 {
-                    true => self.node(side).post_tagged(now, token, room, some_tags(len)),
-                    false => self.node(side).post(now, token, room),
+                let tags = (self.one_sided && len % 4 == 2).then(|| some_tags(len));
+                match tags {
+                    tags if len % 16 >= 10 => self.node(side).post_multi(now, token, room, tags),
+                    Some(tags) => self.node(side).post_tagged(now, token, room, tags),
+                    None => self.node(side).post(now, token, room),
                 }
             }
             Op::Cancel { side, which } if self.one_sided && which % 2 == 1 => {
