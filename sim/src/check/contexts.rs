@@ -50,6 +50,11 @@ impl Checkers {
         self.crashes.learned(host, other);
     }
 
+    /// It had never heard of the other, and may take its late packets for the beginning of a context.
+    pub fn parted_unheard(&mut self, host: u32, other: u32) {
+        self.crashes.parts(host, other);
+    }
+
     /// A message or an operation has failed, because its context is over.
     pub fn gave_up(
         &mut self,

@@ -4,7 +4,8 @@
 //! Host x learns of the crash of host y when its endpoint reports the old context with y over, while
 //! y is up again. What x reports while y is still down says nothing of y's next incarnation. And y, once
 //! it is back, may take a late packet of x for the beginning of a context that x has given up: the first
-//! that ends is excused at its side, too. Who closes a peer knows, and remembers its incarnation.
+//! that ends is excused at its side, too. Who closes a peer knows, and remembers its incarnation, if it
+//! has ever heard of it.
 
 use std::collections::BTreeSet;
 

@@ -104,6 +104,7 @@ impl<T: Transport> Host<T> {
     fn part(&mut self, world: &mut World, other: u32) {
         let Some(peer) = self.peers.of(other) else { return };
         let now = self.clock.reads(world.now);
+        let is_heard_of = self.transport.peer_stats(peer).is_some_and(|stats| stats.established);
         world.part(self.id, other);
         let Some(core) = self.transport.core_mut() else { return };
         core.remove_peer(now, peer);
@@ -112,6 +113,9 @@ impl<T: Transport> Host<T> {
         self.say_farewells(world, other);
         self.peers.unbind(other);
         self.check_parted(world, peer, other);
+        if !is_heard_of {
+            world.checkers.parted_unheard(self.id, other);
+        }
     }
 
     fn say_farewells(&mut self, world: &mut World, other: u32) {
