@@ -25,9 +25,9 @@ pub(crate) struct Path {
     pub rtt: RttEstimator,
     /// How much disorder to bear.
     pub reorder: ReorderWindow,
-    /// When the data packet left that the ACK being taken reports; never: it reports none, and says
-    /// nothing of how long this path takes.
-    pub left_at: Instant,
+    /// How long ago the data packet that arrived last had left when that was heard of, until the peer
+    /// reports the path; zero: nothing says how long this path takes.
+    pub age_ns: u64,
     /// Turns to skip.
     pub penalty: u8,
     pub packets_sent: u64,
@@ -67,7 +67,7 @@ impl Path {
             in_flight: PacketList::EMPTY,
             rtt: RttEstimator::new(config.loss.initial_rtt),
             reorder: ReorderWindow::default(),
-            left_at: Instant::NEVER,
+            age_ns: 0,
             penalty: 0,
             packets_sent: 0,
             packets_lost: 0,

@@ -330,3 +330,35 @@ fn most_paths_dead_are_left_for_the_living_ones() {
         assert_eq!(after.rtos, 0, "with {dead} dead");
     }
 }
+
+/// The ACK that reports a path is lost, the next acknowledges what came along it: how long it takes is
+/// known from then, not from when it happens to be reported again. (What was lost on it was waited for as
+/// long as the pause in between had been.)
+#[test]
+fn a_pause_is_no_round_trip() {
+    let two_paths = |seed| {
+        let mut config = Config { paths: 2, ..config(seed) };
+        config.path.spray = SprayPolicy::Oblivious;
+        config
+    };
+    let mut pair = Pair::new(two_paths(1), two_paths(2), Link::default());
+    let mut acks = 0;
+    pair.link.filter = Some(std::boxed::Box::new(move |_, packet| {
+        acks += u32::from(matches!(packet, Packet::Ack(_)));
+        !matches!(packet, Packet::Ack(_)) || acks != 1
+    }));
+    for (services, pause_us) in [
+        (&[Service::Srd][..], 20),
+        (&[Service::Srd], 300_000),
+        (&[Service::Ud, Service::Srd], 1_000),
+    ] {
+        for &service in services {
+            pair.post(B, 100);
+            pair.send(A, service, b"along the next path");
+        }
+        pair.run_for(Duration::from_micros(pause_us));
+    }
+    for path in pair.a.endpoint.path_stats(pair.a.peer.unwrap()).unwrap() {
+        assert!(path.srtt_ns < 1_000_000, "{path:?}");
+    }
+}

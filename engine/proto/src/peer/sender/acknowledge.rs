@@ -46,7 +46,7 @@ impl Sender {
             self.in_flight_bytes + wire_bytes(self.mtu) > self.pace.cwnd_bytes(&shared.config);
         let is_newest = self.take_credit(ack);
         let in_flight_before = self.in_flight_bytes;
-        let acked_bytes = self.take_arrivals(checked.cumulative, ack, shared);
+        let acked_bytes = self.take_arrivals(now, checked.cumulative, ack, shared);
         let progress = Progress { acked_bytes, in_flight_before };
         let rtt = match is_newest {
             true => self.take_round_trip(now, ack, &shared.times),
@@ -109,10 +109,16 @@ impl Sender {
     }
 
     /// Takes what has arrived out of the window. Returns how many bytes of it are news.
-    fn take_arrivals(&mut self, cumulative: Psn, ack: AckView<'_>, shared: &mut Shared) -> u64 {
+    fn take_arrivals(
+        &mut self,
+        now: Instant,
+        cumulative: Psn,
+        ack: AckView<'_>,
+        shared: &mut Shared,
+    ) -> u64 {
         let mut bytes = 0;
         while self.window.unacknowledged() < cumulative {
-            bytes += self.arrived(self.window.unacknowledged(), shared);
+            bytes += self.arrived(now, self.window.unacknowledged(), shared);
         }
         for block in ack.blocks() {
             let number = cumulative.block() + u64::from(block.offset);
@@ -120,7 +126,7 @@ impl Sender {
             while news != 0 {
                 let psn = Psn::new(number * 64 + u64::from(news.trailing_zeros()));
                 news &= news - 1;
-                bytes += self.arrived(psn, shared);
+                bytes += self.arrived(now, psn, shared);
             }
         }
         bytes
@@ -128,7 +134,7 @@ impl Sender {
 
     /// One packet has arrived: it needs nothing more.
     #[inline]
-    fn arrived(&mut self, psn: Psn, shared: &mut Shared) -> u64 {
+    fn arrived(&mut self, now: Instant, psn: Psn, shared: &mut Shared) -> u64 {
         let Some(packet) = self.window.get_mut(psn) else {
             return 0;
         };
@@ -139,7 +145,7 @@ impl Sender {
             SentState::InFlight => {
                 self.in_flight_bytes -= bytes;
                 if let Some(path) = self.paths.get_mut(id) {
-                    path.left_at = sent_at;
+                    path.age_ns = now.nanos_since(sent_at);
                     self.window.unlink(&mut path.in_flight, psn);
                     if path.in_flight.is_empty() {
                         self.busy.remove(id);

@@ -56,7 +56,7 @@ impl Sender {
         let (id, marked) = (report.highest.path, report.ce_packets > 0);
         let Some(path) = self.paths.get_mut(id) else { return };
         let is_answer = note_arrival(path, id, seq, &self.window, &mut self.overtaken);
-        let age_ns = now.nanos_since(core::mem::replace(&mut path.left_at, Instant::NEVER));
+        let age_ns = core::mem::take(&mut path.age_ns);
         if !marked && age_ns <= fair_ns && path.rtt.has_sample() {
             self.sprayer.on_clean(id);
         } else {
