@@ -55,6 +55,14 @@ impl Link {
         self.tail += 1;
     }
 
+    /// The headers of what has arrived, in order.
+    pub(crate) fn arrived(&self, now: Instant) -> impl Iterator<Item = &[u8]> + Clone {
+        let mask = self.ring.len().wrapping_sub(1);
+        let flights = (self.head..self.tail).map(move |number| &self.ring[number & mask]);
+        let arrived = flights.take_while(move |flight| flight.at <= now);
+        arrived.map(|flight| &flight.header[..flight.header_len])
+    }
+
     /// Hands out what has arrived, in order.
     pub(crate) fn arrivals(&mut self, now: Instant, mut take: impl FnMut(&Flight)) {
         let mask = self.ring.len().wrapping_sub(1);

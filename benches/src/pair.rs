@@ -65,6 +65,12 @@ impl Pair {
 
     /// Submits the first messages.
     pub fn start(&mut self) {
+        if self.in_flight >= self.load.in_flight {
+            return;
+        }
+        let missing = (self.load.in_flight - self.in_flight) as usize;
+        let next = self.turns.iter().take(missing).map(|&peer| PeerId(peer));
+        self.sender.look_ahead_to(next);
         while self.in_flight < self.load.in_flight {
             self.send();
         }

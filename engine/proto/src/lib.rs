@@ -47,6 +47,7 @@ pub mod transfer;
 pub mod wire;
 
 mod lazy;
+mod lines;
 mod message;
 mod peer;
 mod send_window;

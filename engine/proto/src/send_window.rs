@@ -10,12 +10,14 @@
 
 use alloc::vec::Vec;
 
+use crate::lines::lines_of;
 use crate::psn::{PathSeq, Psn};
 use crate::recv_window::{Admission, RecvWindow};
 use crate::time::Instant;
 
-/// A packet that was sent.
+/// A packet that was sent: a line of the cache.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub(crate) struct SentPacket {
     /// Key of its message.
     pub message: u32,
@@ -119,6 +121,13 @@ impl SendWindow {
     /// The lowest PSN that is not known to have arrived.
     pub(crate) fn unacknowledged(&self) -> Psn {
         self.arrived.next_expected()
+    }
+
+    /// Names the memory of the record that the next packet gets.
+    pub(crate) fn lines_of_next(&self, ask: &mut impl FnMut(*const u8)) {
+        if let Some(record) = self.ring.get(self.next as usize & self.ring.len().wrapping_sub(1)) {
+            lines_of(record, ask);
+        }
     }
 
     /// The PSN that the next new packet gets.
@@ -301,8 +310,9 @@ impl SendWindow {
     }
 }
 
-/// Enough for small exchanges; growth doubles it.
-const INITIAL_RECORDS: usize = 16;
+/// Enough for small exchanges; growth doubles it. More would be memory that has left the cache when a
+/// peer's turn comes again, as each packet takes the next record.
+const INITIAL_RECORDS: usize = 4;
 
 #[cfg(test)]
 mod tests {

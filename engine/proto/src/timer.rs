@@ -28,6 +28,7 @@
 
 use alloc::vec::Vec;
 
+use crate::lines::lines_of;
 use crate::time::Instant;
 
 /// Deadlines by key, a key being a dense index.
@@ -137,6 +138,14 @@ impl TimerWheel {
     /// `key`'s deadline, [`Instant::NEVER`] if it has none.
     pub fn deadline(&self, key: u32) -> Instant {
         self.entries.get(key as usize).map_or(Instant::NEVER, |entry| entry.deadline)
+    }
+
+    /// Names the memory of `key`'s timer.
+    #[inline]
+    pub(crate) fn lines(&self, key: u32, ask: &mut impl FnMut(*const u8)) {
+        if let Some(entry) = self.entries.get(key as usize) {
+            lines_of(entry, ask);
+        }
     }
 
     /// When to call [`pop_expired`](Self::pop_expired) next: no deadline is earlier than this.

@@ -56,6 +56,14 @@ pub(crate) enum What {
 }
 
 impl Operation {
+    /// Whom something will be sent to.
+    pub(crate) fn peer(&self) -> Option<Peer> {
+        match self {
+            Self::Send { peer, .. } | Self::Transfer(Transfer { peer, .. }) => Some(*peer),
+            Self::Recv { .. } | Self::Deregister { .. } => None,
+        }
+    }
+
     /// How many completions it can have.
     pub(crate) fn places(&self) -> usize {
         match self {

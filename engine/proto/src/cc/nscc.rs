@@ -27,13 +27,15 @@ mod params;
 
 pub use params::NsccParams;
 
+use alloc::sync::Arc;
+
 use super::{AckSample, CcConfig, nanos_u32};
 use crate::time::Instant;
 
 /// The delay and ECN controller; see the [module](self).
 #[derive(Clone, Debug)]
 pub struct Nscc {
-    scaled: Scaled,
+    scaled: Arc<Scaled>,
     cwnd: f64,
     /// Growth not applied yet, in bytes times the window's bytes.
     inc: f64,
@@ -62,7 +64,7 @@ impl Nscc {
     /// Starts with the largest window: an idle network can take it, and quick adapt corrects it
     /// after a round trip where it cannot.
     pub fn new(config: &CcConfig) -> Self {
-        let scaled = Scaled::new(config);
+        let scaled = Arc::new(Scaled::new(config));
         let rtt0_ns = scaled.rtt0_ns;
         Self {
             cwnd: scaled.max_cwnd,
@@ -278,7 +280,7 @@ impl Nscc {
     }
 }
 
-/// The constants, scaled to one network, and small as every peer has them.
+/// The constants, scaled to one network: clones share them.
 #[derive(Clone, Debug)]
 struct Scaled {
     fair_gain: f64,

@@ -26,6 +26,7 @@
 //! | `moved` | a peer is somewhere else |
 //! | `expiry` | sides that have nothing to do with each other forget each other |
 //! | `receive` | datagrams come in |
+//! | `look_ahead` | memory is asked for before it is needed |
 //! | `deliver` | messages are given receives, placed, delivered |
 //! | `multi` | receives for several messages |
 //! | `transmit` | datagrams go out |
@@ -52,6 +53,7 @@ mod expiry;
 mod farewell;
 mod grant_order;
 mod grants;
+mod look_ahead;
 mod moved;
 mod multi;
 mod newcomers;

@@ -72,9 +72,7 @@ impl Endpoint {
         }
         let (context_id, incarnation) = (self.next_context_id(index), self.random_incarnation());
         let path = self.random_path();
-        if let Some(peer) = self.peers.get_mut(index as usize) {
-            peer.renew(context_id, incarnation, &self.shared.config, &self.shared.times, path);
-        }
+        self.peers.renew(index as usize, (context_id, incarnation), path);
         self.mark(index);
     }
 

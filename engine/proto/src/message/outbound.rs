@@ -122,34 +122,47 @@ impl OutMessage {
     }
 }
 
-/// The messages to one peer that still have pieces to cut, by key, in the order of submission.
+/// The messages to one peer that still have pieces to cut, by key, in the order of submission. Most
+/// peers have one at a time.
 #[derive(Debug, Default)]
 pub(crate) struct SendQueue {
-    ready: VecDeque<u32>,
+    /// None only if there are no others.
+    first: Option<u32>,
+    others: Lazy<VecDeque<u32>>,
     /// Refused by the receiver for now.
     parked: Lazy<Vec<u32>>,
 }
 
 impl SendQueue {
+    #[inline]
     pub(crate) fn push(&mut self, message: u32) {
-        self.ready.push_back(message);
+        match self.first {
+            None => self.first = Some(message),
+            Some(_) => self.others.or_default().push_back(message),
+        }
+    }
+
+    fn push_front(&mut self, message: u32) {
+        if let Some(second) = self.first.replace(message) {
+            self.others.or_default().push_front(second);
+        }
     }
 
     /// The message to cut from.
     #[inline]
     pub(crate) fn first(&self) -> Option<u32> {
-        self.ready.front().copied()
+        self.first
     }
 
     /// The first message is cut whole.
+    #[inline]
     pub(crate) fn pop(&mut self) {
-        self.ready.pop_front();
+        self.first = self.others.get_mut().and_then(VecDeque::pop_front);
     }
 
     /// Sets a message aside until [`unpark`](Self::unpark), if it still has pieces to cut.
     pub(crate) fn park(&mut self, message: u32) {
-        if let Some(at) = self.ready.iter().position(|&key| key == message) {
-            self.ready.remove(at);
+        if self.take_out(message) {
             self.parked.or_default().push(message);
         }
     }
@@ -157,24 +170,37 @@ impl SendQueue {
     /// Puts the parked messages back in front, as they were submitted earlier.
     pub(crate) fn unpark(&mut self) {
         while let Some(message) = self.parked.get_mut().and_then(Vec::pop) {
-            self.ready.push_front(message);
+            self.push_front(message);
         }
     }
 
     /// Those that wait behind a message that nothing has been cut from.
     pub(crate) fn behind(&self, message: u32) -> impl Iterator<Item = u32> + '_ {
-        self.ready.iter().copied().skip_while(move |&key| key != message).skip(1)
+        let others = self.others.get().into_iter().flatten();
+        let all = self.first.iter().chain(others).copied();
+        all.skip_while(move |&key| key != message).skip(1)
     }
 
     /// Takes a message out, wherever it is.
     pub(crate) fn remove(&mut self, message: u32) {
-        self.ready.retain(|&key| key != message);
+        self.take_out(message);
         if let Some(parked) = self.parked.get_mut() {
             parked.retain(|&key| key != message);
         }
     }
 
+    /// Whether it was in the queue.
+    fn take_out(&mut self, message: u32) -> bool {
+        if self.first == Some(message) {
+            self.pop();
+            return true;
+        }
+        let Some(others) = self.others.get_mut() else { return false };
+        let at = others.iter().position(|&key| key == message);
+        at.and_then(|at| others.remove(at)).is_some()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.ready.is_empty() && self.parked.get().is_none_or(Vec::is_empty)
+        self.first.is_none() && self.parked.get().is_none_or(Vec::is_empty)
     }
 }

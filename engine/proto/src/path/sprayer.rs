@@ -58,6 +58,11 @@ impl Sprayer {
         self.at
     }
 
+    /// Paths that the next new packet is likely to take: the same again, or the next in turn.
+    pub(crate) fn likely_next(&self) -> [u8; 2] {
+        [self.at.current, self.at.cursor.wrapping_add(1)]
+    }
+
     /// The path for the next new packet.
     #[inline]
     pub(crate) fn next(&mut self, paths: &mut PathTable) -> u8 {

@@ -1,19 +1,20 @@
 //! What a sender knows of each path to one peer.
 
-use alloc::vec::Vec;
-use core::time::Duration;
-
 use super::PathState;
 use super::reorder::{PathRtt, ReorderWindow};
 use crate::config::{Config, LossConfig, PathConfig};
+use crate::lines::lines_of;
 use crate::loss::rtt::RttEstimator;
 use crate::psn::PathSeq;
 use crate::send_window::PacketList;
-use crate::time::Instant;
+use crate::time::{Instant, nanos};
 use crate::times::Times;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 /// One path, as the sender sees it.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(crate) struct Path {
     /// The number of the next transmission.
     pub next_seq: PathSeq,
@@ -21,23 +22,27 @@ pub(crate) struct Path {
     pub arrived_end: PathSeq,
     /// Data packets in flight on this path, in the order of transmission.
     pub in_flight: PacketList,
-    /// Round-trip times.
-    pub rtt: RttEstimator,
-    /// How much disorder to bear.
-    pub reorder: ReorderWindow,
     /// How long ago the data packet that arrived last had left when that was heard of, until the peer
     /// reports the path; zero: nothing says how long this path takes.
     pub age_ns: u64,
+    /// Round-trip times.
+    pub rtt: RttEstimator,
+    pub packets_sent: u64,
+    /// Only of a path that is not good.
+    probe: Option<Box<ProbeTimer>>,
+    /// How much disorder to bear.
+    pub reorder: ReorderWindow,
+    pub packets_lost: u64,
     /// Turns to skip.
     pub penalty: u8,
-    pub packets_sent: u64,
-    pub packets_lost: u64,
     state: PathState,
-    probe: ProbeTimer,
 }
 
+// Its memory has left the cache when the turn of one of thousands of peers comes: two lines.
+const _: () = assert!(size_of::<Path>() == 128);
+
 /// The questions to a path that is not good.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct ProbeTimer {
     /// When to ask next, or to judge the question that is open.
     at: Instant,
@@ -45,7 +50,7 @@ struct ProbeTimer {
     asked: Option<PathSeq>,
     /// When it was put last.
     asked_at: Instant,
-    wait: Duration,
+    wait_ns: u64,
     successes: u8,
     /// How often it was put again because the peer itself was silent.
     repetitions: u8,
@@ -72,14 +77,7 @@ impl Path {
             packets_sent: 0,
             packets_lost: 0,
             state: PathState::Good,
-            probe: ProbeTimer {
-                at: Instant::NEVER,
-                asked: None,
-                asked_at: Instant::ZERO,
-                wait: config.path.first_probe,
-                successes: 0,
-                repetitions: 0,
-            },
+            probe: None,
         }
     }
 
@@ -137,11 +135,14 @@ impl Path {
             return false;
         }
         self.state = PathState::Suspect;
-        self.probe.at = now;
-        self.probe.asked = None;
-        self.probe.wait = config.first_probe;
-        self.probe.successes = 0;
-        self.probe.repetitions = 0;
+        self.probe = Some(Box::new(ProbeTimer {
+            at: now,
+            asked: None,
+            asked_at: Instant::ZERO,
+            wait_ns: nanos(config.first_probe),
+            successes: 0,
+            repetitions: 0,
+        }));
         true
     }
 
@@ -150,40 +151,34 @@ impl Path {
     #[inline]
     pub(crate) fn on_arrived(&mut self, seq: PathSeq) -> bool {
         self.arrived_end = self.arrived_end.max(seq.next());
-        self.probe.asked.is_some_and(|asked| self.arrived_end > asked)
+        let asked = self.probe.as_ref().and_then(|probe| probe.asked);
+        asked.is_some_and(|asked| self.arrived_end > asked)
     }
 
     /// The path has answered. Returns whether it changed its state. Rule P4.
     pub(crate) fn on_answer(&mut self, now: Instant, config: &PathConfig) -> bool {
-        self.probe.asked = None;
-        match self.state {
-            PathState::Good => return false,
-            PathState::Suspect => self.make_good(),
-            PathState::Bad | PathState::Probing => {
-                self.probe.successes += 1;
-                self.probe.at = now;
-                if self.probe.successes >= config.probe_successes {
-                    self.make_good();
-                } else if self.state == PathState::Bad {
-                    self.state = PathState::Probing;
-                } else {
-                    return false;
-                }
+        let Some(probe) = &mut self.probe else { return false };
+        probe.asked = None;
+        if self.state != PathState::Suspect {
+            probe.successes += 1;
+            probe.at = now;
+            if probe.successes < config.probe_successes {
+                return core::mem::replace(&mut self.state, PathState::Probing) == PathState::Bad;
             }
         }
+        self.make_good();
         true
     }
 
     /// Forgets a suspicion: it was not this path. Rule P6.
     pub(crate) fn make_good(&mut self) {
         self.state = PathState::Good;
-        self.probe.at = Instant::NEVER;
-        self.probe.asked = None;
+        self.probe = None;
     }
 
     /// When [`on_timer`](Self::on_timer) has something to do.
     pub(crate) fn timer(&self) -> Instant {
-        self.probe.at
+        self.probe.as_ref().map_or(Instant::NEVER, |probe| probe.at)
     }
 
     /// Asks, or judges a question that stayed unanswered. The latest transmission known to have
@@ -194,33 +189,35 @@ impl Path {
         (delivered_until, srtt_ns): (Instant, u64),
         config: &PathConfig,
     ) -> (ProbeAction, bool) {
-        if now < self.probe.at {
+        let Some(probe) = self.probe.as_mut().filter(|probe| now >= probe.at) else {
             return (ProbeAction::Nothing, false);
-        }
-        if self.probe.asked.is_none() {
+        };
+        if probe.asked.is_none() {
             return (ProbeAction::Ask, false);
         }
-        let peer_is_there = delivered_until > self.probe.asked_at.plus_nanos(srtt_ns);
-        let may_repeat = self.probe.repetitions < config.probe_successes;
+        let peer_is_there = delivered_until > probe.asked_at.plus_nanos(srtt_ns);
+        let may_repeat = probe.repetitions < config.probe_successes;
         if self.state == PathState::Suspect && !peer_is_there && may_repeat {
-            self.probe.repetitions += 1;
+            probe.repetitions += 1;
             return (ProbeAction::Ask, false);
         }
         // Unanswered: wait, each time longer, then ask again.
+        probe.asked = None;
+        probe.successes = 0;
+        probe.at = now.plus_nanos(probe.wait_ns);
+        probe.wait_ns = probe.wait_ns.saturating_mul(2).min(nanos(config.last_probe));
         let changed = self.state != PathState::Bad;
         self.state = PathState::Bad;
-        self.probe.asked = None;
-        self.probe.successes = 0;
-        self.probe.at = now + self.probe.wait;
-        self.probe.wait = (self.probe.wait * 2).min(config.last_probe);
         (ProbeAction::Nothing, changed)
     }
 
     /// A probe leaves; it is to be answered within `timeout_ns`.
     pub(crate) fn probe_sent(&mut self, now: Instant, seq: PathSeq, timeout_ns: u64) {
-        self.probe.asked = self.probe.asked.or(Some(seq));
-        self.probe.asked_at = now;
-        self.probe.at = now.plus_nanos(timeout_ns);
+        if let Some(probe) = &mut self.probe {
+            probe.asked = probe.asked.or(Some(seq));
+            probe.asked_at = now;
+            probe.at = now.plus_nanos(timeout_ns);
+        }
     }
 }
 
@@ -270,8 +267,8 @@ impl PathTable {
     /// A path that may be sent on; its record is made on first use.
     #[inline]
     pub(crate) fn open(&mut self, path: u8, config: &Config) -> &mut Path {
-        while self.paths.len() <= usize::from(path) {
-            self.paths.push(Path::new(config, self.first_seq));
+        if self.paths.len() <= usize::from(path) {
+            self.paths.resize_with(usize::from(path) + 1, || Path::new(config, self.first_seq));
         }
         &mut self.paths[usize::from(path)]
     }
@@ -279,6 +276,13 @@ impl PathTable {
     #[inline]
     pub(crate) fn get(&self, path: u8) -> Option<&Path> {
         self.paths.get(usize::from(path))
+    }
+
+    /// Names the memory of a path's record.
+    pub(crate) fn lines_of_path(&self, path: u8, ask: &mut impl FnMut(*const u8)) {
+        if let Some(path) = self.get(path) {
+            lines_of(path, ask);
+        }
     }
 
     #[inline]

@@ -7,7 +7,7 @@
 use alloc::boxed::Box;
 
 use super::receiver::{IdleReceiver, Receiver};
-use super::sender::{IdleSender, Sender};
+use super::sender::{IdleSender, Pace, Sender};
 use super::{Context, Parting, Peer};
 use crate::config::Config;
 use crate::ids::PeerId;
@@ -24,6 +24,20 @@ pub(crate) struct IdlePeer {
     last_heard: Instant,
     sender: IdleSender,
     receiver: IdleReceiver,
+}
+
+/// What a peer that wakes up is made of, beside its record.
+#[derive(Debug)]
+pub(crate) struct Fresh {
+    pub config: Config,
+    pub times: Times,
+    pub pace: Pace,
+}
+
+impl Fresh {
+    pub(super) fn new(config: &Config) -> Self {
+        Self { config: config.clone(), times: Times::new(config), pace: Pace::new(config) }
+    }
 }
 
 /// With its places in tables, an idle peer is to take no more than a few hundred bytes.
@@ -58,12 +72,12 @@ impl Peer {
     /// Goes on from where it was. Somebody is about to do something with it; should nothing come of
     /// that, it is looked at right away.
     #[cold]
-    pub(super) fn wake(idle: &IdlePeer, config: &Config, times: &Times) -> Box<Self> {
+    pub(super) fn wake(idle: &IdlePeer, fresh: &Fresh) -> Box<Self> {
         Box::new(Self {
             id: idle.id,
             context: idle.context,
-            sender: Sender::wake(&idle.sender, config, times),
-            receiver: Receiver::wake(&idle.receiver, config),
+            sender: Sender::wake(&idle.sender, fresh),
+            receiver: Receiver::wake(&idle.receiver, &fresh.config),
             ready: false,
             talking: false,
             deficit: 0,

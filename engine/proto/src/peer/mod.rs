@@ -18,7 +18,7 @@ pub(crate) mod sender;
 mod table;
 
 pub(crate) use context::{Context, OpenVerdict};
-pub(crate) use idle::IdlePeer;
+pub(crate) use idle::{Fresh, IdlePeer};
 pub(crate) use table::PeerTable;
 
 use idle::LOOK_AT_ONCE;
@@ -33,32 +33,36 @@ use crate::times::Times;
 use crate::wire::OpenInfo;
 
 /// One with which something is under way, or was a moment ago.
+///
+/// Its memory has left the cache when its turn comes again, where thousands take turns. So what is
+/// looked at for each of them lies together, in this order, and begins with a line of its own.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Peer {
     pub id: PeerId,
-    pub context: Context,
-    pub sender: Sender,
-    pub receiver: Receiver,
     /// In the queue of those that may have data to send.
     pub ready: bool,
     /// In the queue of those that have something small to say.
     pub talking: bool,
-    /// What is left of its turn, in bytes.
-    pub deficit: i64,
+    /// In the list of those that something has happened to.
+    pub marked: bool,
     /// An OPEN of its own is owed.
     pub open_owed: bool,
     /// Its live context is to be asked whether it still lives.
     pub doubted: bool,
-    /// In the list of those that something has happened to.
-    pub marked: bool,
-    pub parting: Parting,
     /// Something may wait to know whether the peer has this side's context, or still has it.
     pub waits: bool,
-    doubted_at: Instant,
+    pub parting: Parting,
+    /// What is left of its turn, in bytes.
+    pub deficit: i64,
     last_active: Instant,
     last_heard: Instant,
     /// When to see whether it is idle, or gone.
     look_at: Instant,
+    pub context: Context,
+    pub receiver: Receiver,
+    pub sender: Sender,
+    doubted_at: Instant,
 }
 
 /// Whether this side has proposed to part. Rule O11.
@@ -95,17 +99,10 @@ impl Peer {
     }
 
     /// Starts over with a new pair of incarnations. What was pending must have been failed before.
-    pub(crate) fn renew(
-        &mut self,
-        local_id: u32,
-        incarnation: u64,
-        config: &Config,
-        times: &Times,
-        path: u8,
-    ) {
+    fn renew(&mut self, (local_id, incarnation): (u32, u64), path: u8, fresh: &Fresh) {
         self.context.renew(local_id, incarnation);
-        self.sender = Sender::wake(&IdleSender::new(config, path), config, times);
-        self.receiver = Receiver::wake(&IdleReceiver::default(), config);
+        self.sender = Sender::wake(&IdleSender::new(&fresh.config, path), fresh);
+        self.receiver = Receiver::wake(&IdleReceiver::default(), &fresh.config);
         self.open_owed = false;
         self.doubted = false;
         self.parting = Parting::Together;

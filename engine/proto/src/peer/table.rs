@@ -10,11 +10,11 @@ use core::ops::{Index, IndexMut};
 
 use slab::Slab;
 
-use super::{Context, IdlePeer, Peer};
+use super::{Context, Fresh, IdlePeer, Peer};
 use crate::config::Config;
 use crate::ids::PeerId;
+use crate::lines::lines_of;
 use crate::stats::PeerStats;
-use crate::times::Times;
 
 /// See the module's head.
 #[derive(Debug)]
@@ -22,9 +22,8 @@ pub(crate) struct PeerTable {
     slots: Slab<Slot>,
     /// Who woke up and has not been seen to.
     woken: Vec<u32>,
-    /// What peers wake up with.
-    config: Config,
-    times: Times,
+    fresh: Fresh,
+    active: usize,
 }
 
 /// Boxed, so that a table that grows moves pointers and not peers.
@@ -36,12 +35,7 @@ enum Slot {
 
 impl PeerTable {
     pub(crate) fn new(config: &Config) -> Self {
-        Self {
-            slots: Slab::new(),
-            woken: Vec::new(),
-            config: config.clone(),
-            times: Times::new(config),
-        }
+        Self { slots: Slab::new(), woken: Vec::new(), fresh: Fresh::new(config), active: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -50,6 +44,20 @@ impl PeerTable {
 
     pub(crate) fn contains(&self, index: usize) -> bool {
         self.slots.contains(index)
+    }
+
+    /// How many are active.
+    #[inline]
+    pub(crate) fn active(&self) -> usize {
+        self.active
+    }
+
+    /// Names the memory of a peer's record, if it is active.
+    #[inline]
+    pub(crate) fn lines(&self, index: usize, ask: &mut impl FnMut(*const u8)) {
+        if let Some(peer) = self.get(index) {
+            lines_of(peer, ask);
+        }
     }
 
     /// Where the next peer will be.
@@ -63,7 +71,8 @@ impl PeerTable {
     }
 
     pub(crate) fn remove(&mut self, index: usize) {
-        self.slots.remove(index);
+        let slot = self.slots.remove(index);
+        self.active -= usize::from(matches!(slot, Slot::Active(_)));
         self.woken.retain(|&it| it as usize != index);
     }
 
@@ -111,12 +120,21 @@ impl PeerTable {
             if !is_right(&peer.context) {
                 return None;
             }
-            *slot = Slot::Active(Peer::wake(peer, &self.config, &self.times));
+            *slot = Slot::Active(Peer::wake(peer, &self.fresh));
             self.woken.push(index as u32);
+            self.active += 1;
         }
         match slot {
             Slot::Active(peer) if is_right(&peer.context) => Some(peer),
             _ => None,
+        }
+    }
+
+    /// A peer starts over under a new context. What was pending must have been failed before.
+    pub(crate) fn renew(&mut self, index: usize, (id, incarnation): (u32, u64), first_path: u8) {
+        self.get_mut(index);
+        if let Some(Slot::Active(peer)) = self.slots.get_mut(index) {
+            peer.renew((id, incarnation), first_path, &self.fresh);
         }
     }
 
@@ -126,6 +144,7 @@ impl PeerTable {
             && let Slot::Active(peer) = slot
         {
             *slot = Slot::Idle(Box::new(peer.rest()));
+            self.active -= 1;
         }
     }
 
@@ -138,13 +157,6 @@ impl PeerTable {
     /// Who woke up, each once.
     pub(crate) fn pop_woken(&mut self) -> Option<u32> {
         self.woken.pop()
-    }
-}
-
-#[cfg(test)]
-impl PeerTable {
-    pub(crate) fn active(&self) -> usize {
-        self.slots.iter().filter(|(_, slot)| matches!(slot, Slot::Active(_))).count()
     }
 }
 

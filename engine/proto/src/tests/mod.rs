@@ -9,6 +9,7 @@ mod farewell;
 mod hostile;
 mod immediates;
 mod lifecycle;
+mod look_ahead;
 mod loss;
 mod memory;
 mod messages;

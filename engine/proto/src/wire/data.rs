@@ -153,6 +153,9 @@ impl Extra {
 
 const _: () = assert!(size_of::<Fields>() == DATA_HEADER_BYTES);
 
+/// Where the path lies: the first byte of the transmission.
+pub(super) const PATH_AT: usize = offset_of!(Fields, transmission);
+
 /// Where the locator lies in a header that opens.
 pub(super) const OPEN_LOCATOR_AT: usize =
     offset_of!(Fields, extra) + offset_of!(OpenBlock, locator);

@@ -256,6 +256,14 @@ const DATA: u8 = Kind::Data as u8;
 const OPEN: u8 = Kind::Open as u8;
 const RESET: u8 = Kind::Reset as u8;
 
+/// The context that a datagram is for, and the path that it says it took, as far as they are where data
+/// has them; nothing is checked.
+#[inline]
+pub(crate) fn named(head: &[u8]) -> Option<(u32, u8)> {
+    let (context, path) = (head.get(4..8)?, head.get(data::PATH_AT)?);
+    Some((u32::from_be_bytes(context.try_into().ok()?), *path))
+}
+
 /// What a driver has to look up before it hands a datagram to the core: whether the sender's
 /// address matters, and the locator it has to be resolved with. `None` for everything else, which
 /// is nearly all traffic.

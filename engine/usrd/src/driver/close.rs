@@ -147,7 +147,7 @@ impl Driver {
     }
 
     fn refuse_submissions(&mut self, report: &mut ShutdownReport) {
-        while let Some(Submission { to, operation }) = self.shared.take_submission() {
+        while let Some(Submission { to, operation }) = self.next_submission(usize::MAX) {
             if let Operation::Deregister { region, context } = operation {
                 self.deregister(region, context, to);
                 continue;

@@ -85,8 +85,8 @@ impl Driver {
         self.return_notifications();
         let commands = self.shared.commands();
         let submissions = self.shared.submissions();
-        for _ in 0..submissions {
-            if let Some(submission) = self.shared.take_submission() {
+        for begun in 0..submissions {
+            if let Some(submission) = self.next_submission(submissions - begun) {
                 self.start(submission);
             }
         }

@@ -16,6 +16,7 @@ mod buffers;
 mod clock;
 mod close;
 mod commands;
+mod look_ahead;
 mod notifications;
 mod parting;
 mod publish;
@@ -61,6 +62,7 @@ pub struct Driver {
     regions: Regions,
     bounce: BouncePool,
     batch: Batch,
+    taken: look_ahead::Taken,
     /// The arrivals of one turn; empty between turns.
     arrivals: Vec<Arrival>,
     clock: Clock,
@@ -110,6 +112,7 @@ impl Driver {
             regions: Regions::default(),
             batch: Batch::new(),
             peer_queues: PeerQueues::default(),
+            taken: look_ahead::Taken::new(),
             arrivals: Vec::new(),
             now: clock.now(),
             clock,

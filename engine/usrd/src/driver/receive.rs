@@ -17,6 +17,7 @@ impl Driver {
             return false;
         }
         let mut arrivals = std::mem::take(&mut self.arrivals);
+        self.look_ahead_of_arrivals(&arrivals);
         for arrival in &arrivals {
             self.handle_arrival(arrival);
         }

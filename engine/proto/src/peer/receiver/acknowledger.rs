@@ -7,6 +7,7 @@
 
 use super::arrivals::PathArrivals;
 use crate::config::AckConfig;
+use crate::lazy::Lazy;
 use crate::psn::Psn;
 use crate::recv_window::RecvWindow;
 use crate::set256::Set256;
@@ -16,12 +17,19 @@ use crate::wire::{Ack, AckBlock, DataView, Transmission};
 
 /// See the module's head.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct Acknowledger {
     due: Due,
     packets: u32,
     bytes: u32,
     totals: Totals,
     trigger: Option<Trigger>,
+    blocks: Lazy<Blocks>,
+}
+
+/// What is to be told of packets that came before others.
+#[derive(Debug, Default)]
+struct Blocks {
     /// Blocks with arrivals since the last ACK.
     fresh: Set256,
     /// The block whose turn it is to be told again.
@@ -80,7 +88,7 @@ impl Acknowledger {
     ) {
         // What is in order is told by the cumulative edge.
         if is_ahead {
-            self.fresh.insert(psn.block() as u8);
+            self.blocks.or_default().fresh.insert(psn.block() as u8);
         }
         self.totals.received_bytes = self.totals.received_bytes.wrapping_add(len.into());
         self.packets += 1;
@@ -166,9 +174,17 @@ impl Acknowledger {
     fn report_blocks(&mut self, ack: &mut Ack, window: &RecvWindow) -> bool {
         let edge = window.next_expected().block();
         let Some(last) = window.highest_seen().filter(|_| window.has_gap()).map(Psn::block) else {
-            self.fresh = Set256::default();
+            if let Some(blocks) = self.blocks.get_mut() {
+                blocks.fresh = Set256::default();
+            }
             return true;
         };
+        self.blocks.or_default().report(ack, window, (edge, last))
+    }
+}
+
+impl Blocks {
+    fn report(&mut self, ack: &mut Ack, window: &RecvWindow, (edge, last): (u64, u64)) -> bool {
         self.fresh.insert(edge as u8);
         let mut told = Set256::default();
         while let Some(offset) = self.fresh.first_from(edge as u8) {
@@ -182,13 +198,13 @@ impl Acknowledger {
             }
             self.fresh.remove(block as u8);
         }
-        self.fill_blocks(ack, window, (edge, last), &told);
+        self.fill(ack, window, (edge, last), &told);
         true
     }
 
     /// Uses what room is left for blocks in which nothing is new: what is missing there is news to
     /// a sender that waits to hear of it.
-    fn fill_blocks(
+    fn fill(
         &mut self,
         ack: &mut Ack,
         window: &RecvWindow,

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::lines::lines_of;
 use crate::psn::PathSeq;
 use crate::set256::Set256;
 use crate::wire::{AckPath, Transmission};
@@ -33,6 +34,13 @@ pub(super) struct PathArrival {
 }
 
 impl PathArrivals {
+    /// Names the memory of a path's record.
+    pub(super) fn lines_of_path(&self, path: u8, ask: &mut impl FnMut(*const u8)) {
+        if let Some(progress) = self.paths.get(usize::from(path)) {
+            lines_of(progress, ask);
+        }
+    }
+
     // Once per packet, and called from several places.
     #[inline(always)]
     pub(super) fn on_arrival(&mut self, transmission: Transmission, ce: bool) -> PathArrival {

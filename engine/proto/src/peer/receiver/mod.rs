@@ -33,22 +33,23 @@ pub(crate) use order::{Order, OrderStage};
 
 use arrivals::{PathArrival, PathArrivals};
 
-/// See the module's head.
+/// See the module's head; on the order, [`Peer`](super::Peer).
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Receiver {
+    acknowledger: Acknowledger,
+    nacks: Lazy<VecDeque<Nack>>,
     window: RecvWindow,
     paths: PathArrivals,
-    acknowledger: Acknowledger,
     /// Messages of which some packets are missing.
     messages: Lazy<Messages>,
     /// The message that the last packet was part of: most packets follow one of their own.
     last: Option<(u32, u32)>,
-    pub order: OrderStage,
-    /// What it may send, where several peers want more than there is room for.
-    pub crowd: Lazy<Crowd>,
     /// The period in which its last message began: see `endpoint::share`.
     pub sent_in: u32,
-    nacks: Lazy<VecDeque<Nack>>,
+    /// What it may send, where several peers want more than there is room for.
+    pub crowd: Lazy<Crowd>,
+    pub order: OrderStage,
 }
 
 /// See [`Receiver::messages`].
@@ -153,6 +154,11 @@ impl Receiver {
         self.window.insert(psn);
         let is_ahead = self.window.has_gap();
         self.acknowledger.on_accepted(now, (psn, is_ahead), len, &shared.config.ack, &shared.times);
+    }
+
+    /// Names the memory of what is known of a path.
+    pub(crate) fn lines_of_path(&self, path: u8, ask: &mut impl FnMut(*const u8)) {
+        self.paths.lines_of_path(path, ask);
     }
 
     /// Notes a UD packet: nothing is owed for it, but its path got that far.

@@ -42,8 +42,7 @@ impl Sender {
         shared: &mut Shared,
     ) -> Result<(), DropReason> {
         let checked = self.check(ack).ok_or(DropReason::AckBeyondSent)?;
-        let limited =
-            self.in_flight_bytes + wire_bytes(self.mtu) > self.pace.cwnd_bytes(&shared.config);
+        let limited = self.in_flight_bytes + wire_bytes(self.mtu) > self.pace.cwnd_bytes();
         let is_newest = self.take_credit(ack);
         let in_flight_before = self.in_flight_bytes;
         let acked_bytes = self.take_arrivals(now, checked.cumulative, ack, shared);
@@ -178,9 +177,9 @@ impl Sender {
     }
 
     /// Rule C4: losses count as congestion where the path was congested, once per round trip.
-    pub(super) fn react_to_loss(&mut self, now: Instant, congested_bytes: u64, config: &Config) {
+    pub(super) fn react_to_loss(&mut self, now: Instant, congested_bytes: u64) {
         if congested_bytes > 0 {
-            self.pace.on_loss(now, congested_bytes, self.in_flight_bytes, config);
+            self.pace.on_loss(now, congested_bytes, self.in_flight_bytes);
         }
     }
 

@@ -50,7 +50,7 @@ impl Sender {
         while let Some(path) = paths.pop_first() {
             congested_bytes += self.find_gaps_on(now, path, &told, shared);
         }
-        self.react_to_loss(now, congested_bytes, &shared.config);
+        self.react_to_loss(now, congested_bytes);
     }
 
     /// Returns the bytes of losses that count as congestion.

@@ -4,12 +4,12 @@ use super::{SEND_WINDOW_PACKETS, Sender, packet_ns};
 use crate::config::Config;
 use crate::loss::rtt::RttEstimator;
 use crate::path::{PathTable, SprayPosition, Sprayer, probe_timeout_ns};
+use crate::peer::Fresh;
 use crate::psn::{PathSeq, Psn};
 use crate::send_window::{PacketList, SendWindow};
 use crate::set256::Set256;
 use crate::stats::PeerStats;
 use crate::time::Instant;
-use crate::times::Times;
 
 /// See the module's head.
 #[derive(Clone, Debug)]
@@ -69,7 +69,8 @@ impl IdleSender {
 }
 
 impl Sender {
-    pub(crate) fn wake(idle: &IdleSender, config: &Config, times: &Times) -> Self {
+    pub(crate) fn wake(idle: &IdleSender, fresh: &Fresh) -> Self {
+        let Fresh { config, times, pace } = fresh;
         Self {
             window: SendWindow::starting_at(idle.next_psn, SEND_WINDOW_PACKETS),
             queue: Default::default(),
@@ -79,7 +80,7 @@ impl Sender {
             refused: PacketList::EMPTY,
             paths: PathTable::new(idle.paths, idle.next_seq),
             sprayer: Sprayer::new(config.path.spray, config.train_packets, idle.spray),
-            pace: Default::default(),
+            pace: pace.clone(),
             recovery: super::Recovery::new(probe_timeout_ns(times, &idle.rtt)),
             rtt: idle.rtt.clone(),
             reports: Default::default(),
@@ -129,7 +130,7 @@ impl Sender {
 
     pub(crate) fn stats(&self) -> PeerStats {
         PeerStats {
-            cwnd_bytes: self.pace.current_cwnd_bytes(),
+            cwnd_bytes: self.pace.cwnd_bytes(),
             in_flight_bytes: self.in_flight_bytes,
             paths_good: self.paths.good().into(),
             ..self.rest().stats()

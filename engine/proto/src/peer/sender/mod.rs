@@ -45,57 +45,67 @@ use crate::wire::DATA_HEADER_BYTES;
 
 pub(crate) use idle::IdleSender;
 pub(crate) use overdue::TimerOutcome;
+pub(crate) use pace::Pace;
 pub(crate) use refusals::NackOutcome;
 pub(crate) use transmit::DataPacket;
 
-use pace::Pace;
 use recovery::Recovery;
 use reports::Reports;
 use transfers::Transfers;
 use transmit::Datagrams;
 
-/// See the module's head.
+/// See the module's head. What is asked of every peer that something has happened to is in front, what
+/// only trouble needs at the end: see [`Peer`](super::Peer).
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Sender {
-    window: SendWindow,
-    queue: SendQueue,
-    transfers: Transfers,
-    datagrams: Datagrams,
-    /// Packets to be sent again.
-    lost: PacketList,
-    /// Packets that wait for the receiver.
-    refused: PacketList,
-    paths: PathTable,
-    sprayer: Sprayer,
-    rtt: RttEstimator,
-    pace: Pace,
-    recovery: Recovery,
-    reports: Reports,
-    /// The first PSN that the peer would not accept.
-    credit: Psn,
-    in_flight_bytes: u64,
-    /// No new message is begun before; zero: the receiver is ready.
-    not_ready_until: Instant,
     mtu: u16,
-    /// What one full packet takes on the link, in nanoseconds.
-    packet_ns: u32,
-    /// The peer's whole receive window, whatever of it is granted now, in packets.
-    peer_window: u32,
+    reported_duplicates: u16,
+    newest_ack: u32,
     next_message: u32,
     next_order: u32,
     /// Tagged messages are numbered as they are cut.
     next_tagged: u32,
-    newest_ack: u32,
-    reported_duplicates: u16,
+    /// The peer's whole receive window, whatever of it is granted now, in packets.
+    peer_window: u32,
+    sprayer: Sprayer,
+    paths: PathTable,
+    queue: SendQueue,
+    transfers: Transfers,
+    datagrams: Datagrams,
+    reports: Reports,
+    /// Packets to be sent again.
+    lost: PacketList,
+    /// No new message is begun before; zero: the receiver is ready.
+    not_ready_until: Instant,
+    recovery: Recovery,
+    window: SendWindow,
+    /// The first PSN that the peer would not accept.
+    credit: Psn,
+    in_flight_bytes: u64,
     /// Paths with data in flight.
     busy: Set256,
     /// Paths on which a packet in flight has been overtaken.
     overtaken: Set256,
+    rtt: RttEstimator,
+    pace: Pace,
+    /// Packets that wait for the receiver.
+    refused: PacketList,
     retransmissions: u64,
     spurious: u32,
+    /// What one full packet takes on the link, in nanoseconds.
+    packet_ns: u32,
 }
 
 impl Sender {
+    /// Names the memory of what the next packet will be entered in.
+    pub(crate) fn lines_of_next(&self, ask: &mut impl FnMut(*const u8)) {
+        self.window.lines_of_next(ask);
+        for path in self.sprayer.likely_next() {
+            self.paths.lines_of_path(path, ask);
+        }
+    }
+
     /// Takes up what the peer told when it opened.
     pub(crate) fn agree(&mut self, config: &Config, mtu: u16, paths: u16, credit_packets: u16) {
         self.mtu = config.mtu_bytes.min(mtu);

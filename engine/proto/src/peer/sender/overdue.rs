@@ -102,7 +102,7 @@ impl Sender {
         while let Some(path) = busy.pop_first() {
             self.scan_path(now, path, shared, &mut scan);
         }
-        self.react_to_loss(now, scan.congested_bytes, &shared.config);
+        self.react_to_loss(now, scan.congested_bytes);
         self.suspect_paths(now, peer, scan.timed_out, shared);
         if let Some(oldest) = scan.oldest_silent {
             self.prefer_others(scan.silent, &shared.config);
@@ -241,7 +241,7 @@ impl Sender {
             self.recovery.rto_at = now.plus_nanos(wait_ns.min(max_rto_ns));
             shared.stats.rtos += 1;
             self.lose_everything(shared);
-            self.pace.on_timeout(now, &shared.config);
+            self.pace.on_timeout(now);
             self.recovery.probes = PROBES_PER_RTO;
         }
         scan.next_at = scan.next_at.min(self.recovery.rto_at);

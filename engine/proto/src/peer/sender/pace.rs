@@ -1,110 +1,85 @@
 //! How fast to send: the congestion window, and the spacing of packets inside it.
 //!
-//! Only a busy peer has a state; one that starts, or starts again after a pause, begins with the
-//! controller's initial window, as what it had learned is out of date.
-
-use alloc::boxed::Box;
+//! A peer that starts, or starts again after a pause, begins with the controller's initial window, as
+//! what it had learned is out of date.
 
 use crate::cc::{AckSample, Breaker, Controller, Pacer};
 use crate::config::Config;
 use crate::time::Instant;
 
 /// See the module's head.
-#[derive(Debug, Default)]
-pub(super) struct Pace(Option<Box<State>>);
-
-#[derive(Debug)]
-struct State {
-    controller: Controller,
-    pacer: Pacer,
-    breaker: Breaker,
+#[derive(Clone, Debug)]
+pub(crate) struct Pace {
     /// The controller's window, as it was left.
     cwnd_bytes: u64,
     /// Bytes per second; zero: not paced.
     rate: u64,
+    pacer: Pacer,
+    breaker: Breaker,
+    controller: Controller,
 }
 
-impl State {
-    #[cold]
-    fn new(config: &Config) -> Self {
+impl Pace {
+    pub(crate) fn new(config: &Config) -> Self {
         let controller = Controller::new(&config.cc);
         Self {
             cwnd_bytes: controller.cwnd_bytes(),
-            controller,
+            rate: 0,
             pacer: Pacer::new(config.pacing_burst_bytes),
             breaker: Breaker::default(),
-            rate: 0,
+            controller,
         }
     }
 
     fn set_cwnd(&mut self) {
         self.cwnd_bytes = self.breaker.limit(self.controller.cwnd_bytes());
     }
-}
-
-impl Pace {
-    #[inline]
-    fn state(&mut self, config: &Config) -> &mut State {
-        self.0.get_or_insert_with(|| Box::new(State::new(config)))
-    }
 
     #[inline]
-    pub(super) fn cwnd_bytes(&mut self, config: &Config) -> u64 {
-        self.state(config).cwnd_bytes
-    }
-
-    /// The window of a busy peer; zero for one that is idle.
-    pub(super) fn current_cwnd_bytes(&self) -> u64 {
-        self.0.as_ref().map_or(0, |state| state.cwnd_bytes)
+    pub(super) fn cwnd_bytes(&self) -> u64 {
+        self.cwnd_bytes
     }
 
     /// From when on the next packet may leave.
     #[inline]
     pub(super) fn ready_at(&self) -> Instant {
-        match &self.0 {
-            Some(state) if state.rate > 0 => state.pacer.ready_at(),
-            _ => Instant::ZERO,
-        }
+        if self.rate > 0 { self.pacer.ready_at() } else { Instant::ZERO }
     }
 
     #[inline]
     pub(super) fn on_send(&mut self, now: Instant, bytes: u64) {
-        if let Some(state) = self.0.as_mut().filter(|state| state.rate > 0) {
-            state.pacer.on_send(now, bytes as u32, state.rate);
+        if self.rate > 0 {
+            self.pacer.on_send(now, bytes as u32, self.rate);
         }
     }
 
     pub(super) fn on_ack(&mut self, now: Instant, sample: &AckSample, config: &Config) {
-        let state = self.state(config);
-        state.controller.on_ack(now, sample);
+        self.controller.on_ack(now, sample);
         if sample.acked_bytes > 0 {
-            state.breaker.on_progress();
+            self.breaker.on_progress();
         }
         // Rule C2: a window per round trip, and so much faster that the window is what limits.
         let gain = u64::from(config.pacing_gain_percent);
-        state.set_cwnd();
+        self.set_cwnd();
         // In kilobytes per second first, so that 64 bits hold the product.
-        let per_rtt = state.cwnd_bytes.min(MOST_PACED_BYTES) * gain.min(MOST_GAIN) / 100;
-        state.rate = (per_rtt * 1_000_000 / sample.srtt_ns.max(1)).saturating_mul(1_000);
+        let per_rtt = self.cwnd_bytes.min(MOST_PACED_BYTES) * gain.min(MOST_GAIN) / 100;
+        self.rate = (per_rtt * 1_000_000 / sample.srtt_ns.max(1)).saturating_mul(1_000);
     }
 
-    pub(super) fn on_loss(&mut self, now: Instant, lost: u64, in_flight: u64, config: &Config) {
-        let state = self.state(config);
-        state.controller.on_loss(now, lost, in_flight);
-        state.set_cwnd();
+    pub(super) fn on_loss(&mut self, now: Instant, lost: u64, in_flight: u64) {
+        self.controller.on_loss(now, lost, in_flight);
+        self.set_cwnd();
     }
 
-    pub(super) fn on_timeout(&mut self, now: Instant, config: &Config) {
-        let state = self.state(config);
-        state.controller.on_timeout(now);
-        state.set_cwnd();
+    pub(super) fn on_timeout(&mut self, now: Instant) {
+        self.controller.on_timeout(now);
+        self.set_cwnd();
     }
 
-    pub(super) fn on_nack(&mut self, now: Instant, bytes: u64, config: &Config) {
-        let state = self.state(config);
-        state.controller.on_nack(now, bytes);
-        state.breaker.on_trimmed(bytes, state.controller.cwnd_bytes());
-        state.set_cwnd();
+    pub(super) fn on_nack(&mut self, now: Instant, bytes: u64) {
+        self.controller.on_nack(now, bytes);
+        self.breaker.on_trimmed(bytes, self.controller.cwnd_bytes());
+        self.set_cwnd();
     }
 }
 

@@ -7,8 +7,9 @@ use crate::psn::{PathSeq, Psn};
 use crate::time::Instant;
 use crate::times::Times;
 
-/// The timers of a sender, and what it needs to judge silence.
+/// The timers of a sender, and what it needs to judge silence; what only trouble needs at the end.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Recovery {
     /// No packet's time is over before this; moved lazily, so it may be early.
     pub loss_at: Instant,
@@ -16,22 +17,22 @@ pub(super) struct Recovery {
     pub paced_until: Instant,
     /// No path's probe is due before this; may be early.
     pub path_at: Instant,
-    /// The next RTO, once the tail has been probed.
-    pub rto_at: Instant,
-    /// When the latest transmission left that is known to have arrived.
-    pub delivered_until: Instant,
     /// Since when something has been waiting for an answer.
     pub waiting_since: Instant,
-    /// Until then no path is absolved again. Rule P6.
-    pub absolved_until: Instant,
+    /// When the latest transmission left that is known to have arrived.
+    pub delivered_until: Instant,
+    pub peer_timeout_ns: u64,
     /// Nobody answers, and the oldest packet has been sent again because of it.
     pub tail_probed: bool,
-    /// The transmission that the tail probe repeated: whose fault was it?
-    pub tail: Option<Tail>,
-    pub backoff: u32,
     /// Packets that may leave whatever the window says.
     pub probes: u8,
-    pub peer_timeout_ns: u64,
+    pub backoff: u32,
+    /// The transmission that the tail probe repeated: whose fault was it?
+    pub tail: Option<Tail>,
+    /// The next RTO, once the tail has been probed.
+    pub rto_at: Instant,
+    /// Until then no path is absolved again. Rule P6.
+    pub absolved_until: Instant,
     recent: Recent,
 }
 

@@ -68,7 +68,7 @@ impl Sender {
                 // Rule C7: where the receiver has taken credit back, it sees to the congestion; but
                 // only of what goes by credit.
                 if self.credit >= self.window.next_psn() || self.needs_no_credit(psn, shared) {
-                    self.pace.on_nack(now, wire_bytes(packet.len), &shared.config);
+                    self.pace.on_nack(now, wire_bytes(packet.len));
                 }
             }
         }

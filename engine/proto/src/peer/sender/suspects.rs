@@ -38,7 +38,7 @@ impl Sender {
             self.recovery.absolved_until = now.plus_nanos(ABSOLVED_RTOS * rto_ns);
             self.absolve_paths(peer, shared);
             let bytes = self.in_flight_bytes;
-            self.pace.on_loss(now, bytes.max(1), bytes, &shared.config);
+            self.pace.on_loss(now, bytes.max(1), bytes);
         }
     }
 

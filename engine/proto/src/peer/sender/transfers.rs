@@ -240,7 +240,7 @@ impl Sender {
         let message = &shared.messages[key as usize];
         let side = &mut shared.sides[message.side as usize];
         let cut = side.next(message.cut, message.range.len, self.mtu);
-        if !self.may_send(now, cut.len, &shared.config) {
+        if !self.may_send(now, cut.len) {
             return None;
         }
         if cut.last

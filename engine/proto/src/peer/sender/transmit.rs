@@ -3,7 +3,6 @@
 use alloc::collections::VecDeque;
 
 use super::{Sender, wire_bytes};
-use crate::config::Config;
 use crate::lazy::Lazy;
 use crate::psn::{PathSeq, Psn};
 use crate::send_window::{SentPacket, SentState};
@@ -92,7 +91,7 @@ impl Sender {
         let psn = self.next_lost_psn(shared)?;
         let packet = *self.window.get(psn)?;
         let is_probe = self.recovery.take_probe();
-        if !is_probe && !self.may_send(now, packet.len, &shared.config) {
+        if !is_probe && !self.may_send(now, packet.len) {
             return None;
         }
         self.window.unlink(&mut self.lost, psn);
@@ -132,7 +131,7 @@ impl Sender {
         if self.window.next_psn() >= limit || !self.window.has_room() {
             return None;
         }
-        if !self.may_send(now, 0, &shared.config) {
+        if !self.may_send(now, 0) {
             return None;
         }
         self.reports.pop_owed();
@@ -150,12 +149,11 @@ impl Sender {
         if self.window.next_psn() >= self.credit || !self.window.has_room() {
             return None;
         }
-        let Shared { messages, config, .. } = shared;
-        let message = &mut messages[key as usize];
+        let message = &mut shared.messages[key as usize];
         if message.is_untouched() && now < self.not_ready_until {
             return None;
         }
-        if !self.may_send(now, message.next_len(self.mtu), config) {
+        if !self.may_send(now, message.next_len(self.mtu)) {
             return None;
         }
         let piece = message.cut(self.mtu);
@@ -191,8 +189,8 @@ impl Sender {
     /// Whether congestion control and pacing let a packet go. Rule C1: with nothing in flight one
     /// always may, or nothing would ever come back.
     #[inline]
-    pub(super) fn may_send(&mut self, now: Instant, len: u16, config: &Config) -> bool {
-        let fits = self.in_flight_bytes + wire_bytes(len) <= self.pace.cwnd_bytes(config);
+    pub(super) fn may_send(&mut self, now: Instant, len: u16) -> bool {
+        let fits = self.in_flight_bytes + wire_bytes(len) <= self.pace.cwnd_bytes();
         if !fits && self.in_flight_bytes > 0 {
             return false;
         }
