@@ -188,6 +188,14 @@ impl Node {
         }
     }
 
+    /// Takes back all receives that no message has been given.
+    pub(crate) fn cancel_all(&mut self) {
+        let posted: Vec<u32> = self.memory.posted().collect();
+        for buffer in posted {
+            self.endpoint.cancel_recv(Token(buffer.into()));
+        }
+    }
+
     pub(crate) fn remove(&mut self, now: Instant, which: u8) {
         let peers: Vec<PeerId> = self.endpoint.peers().collect();
         let Some(&peer) = pick(&peers, which) else {

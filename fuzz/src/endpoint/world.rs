@@ -177,6 +177,11 @@ impl World {
     /// The network becomes kind, and everything is given the time that it needs.
     pub(crate) fn finish(&mut self) {
         let end = self.now + Duration::from_secs(120);
+        if !self.hostile {
+            // Those that are left may be of the wrong kind, and all that there may be.
+            self.a.cancel_all();
+            self.b.cancel_all();
+        }
         // On a hostile network nothing has to complete: a while is enough.
         let steps = if self.hostile { HOSTILE_STEPS } else { MAX_STEPS };
         for _ in 0..steps {
