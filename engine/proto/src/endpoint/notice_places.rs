@@ -40,13 +40,15 @@ impl NoticePlaces {
         is_new
     }
 
-    /// Takes a place for something that this peer tells.
-    pub(super) fn take(&mut self, peer: u32) -> Option<Place> {
+    /// Takes a place for something that this peer tells. The last one is only for what is sure to
+    /// arrive whole.
+    pub(super) fn take(&mut self, peer: u32, is_sure: bool) -> Option<Place> {
         let (places, place) = match self.own.get_mut(&peer) {
             Some(own) => (own, Place::Own),
             None => (&mut self.shared, Place::Shared),
         };
-        places.free = places.free.checked_sub(1)?;
+        let kept = u32::from(!is_sure);
+        places.free = places.free.checked_sub(1).filter(|&left| left >= kept)?;
         Some(place)
     }
 
@@ -95,19 +97,32 @@ mod tests {
     fn who_has_places_of_its_own_takes_no_others() {
         let mut places = NoticePlaces::new(2);
         assert!(places.reserve(7, 1) && !places.reserve(7, 5));
-        assert_eq!((places.take(7), places.take(7)), (Some(Place::Own), None));
+        assert_eq!((places.take(7, true), places.take(7, true)), (Some(Place::Own), None));
         assert_eq!(
-            [(); 3].map(|()| places.take(1)),
+            [(); 3].map(|()| places.take(1, true)),
             [Some(Place::Shared), Some(Place::Shared), None]
         );
         places.give_back(7, Place::Own, 9);
-        assert_eq!((places.take(7), places.take(7)), (Some(Place::Own), None), "as many as given");
+        assert_eq!(
+            (places.take(7, true), places.take(7, true)),
+            (Some(Place::Own), None),
+            "as many as given"
+        );
         places.give_back(1, Place::Shared, 1);
-        assert_eq!((places.take(7), places.take(1)), (None, Some(Place::Shared)));
+        assert_eq!((places.take(7, true), places.take(1, true)), (None, Some(Place::Shared)));
         places.forget(7);
         places.give_back(7, Place::Own, 1);
-        assert_eq!(places.take(7), None, "it shares again, and all are taken");
+        assert_eq!(places.take(7, true), None, "it shares again, and all are taken");
         places.give_back_shared(1);
-        assert_eq!(places.take(7), Some(Place::Shared));
+        assert_eq!(places.take(7, true), Some(Place::Shared));
+    }
+
+    #[test]
+    fn the_last_place_is_for_what_is_sure_to_arrive() {
+        let mut places = NoticePlaces::new(2);
+        assert_eq!((places.take(1, false), places.take(1, false)), (Some(Place::Shared), None));
+        assert_eq!((places.take(1, true), places.take(1, true)), (Some(Place::Shared), None));
+        assert!(places.reserve(7, 1));
+        assert_eq!((places.take(7, false), places.take(7, true)), (None, Some(Place::Own)));
     }
 }

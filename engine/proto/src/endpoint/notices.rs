@@ -9,6 +9,7 @@ use crate::message::{Binding, InMessage, InNotice};
 use crate::psn::Psn;
 use crate::region::Refusal;
 use crate::time::Instant;
+use crate::transfer::MAX_NOTE_BYTES;
 use crate::wire::DataView;
 
 impl Endpoint {
@@ -56,7 +57,7 @@ impl Endpoint {
         }
         let notice = match begun.and_then(|key| self.inbound[key as usize].notice()) {
             Some(notice) => notice,
-            None => match self.room_for_notice(now, index, data) {
+            None => match self.room_for_notice(now, index, psn, data) {
                 Ok(notice) => notice,
                 Err(refused) => return refused,
             },
@@ -85,12 +86,18 @@ impl Endpoint {
         &mut self,
         now: Instant,
         index: u32,
+        psn: Psn,
         data: DataView<'_>,
     ) -> Result<InNotice, Outcome> {
-        let Some(place) = self.notice_places.take(index) else {
+        // The last room is only for what is sure to arrive whole: the rest of others could lie beyond a
+        // window that waits for room. With the last piece all others have been sent; and what comes
+        // before the window has arrived.
+        let is_first = self.peers[index as usize].receiver.next_expected() == psn;
+        let is_sure = is_first || data.is_end();
+        let Some(place) = self.notice_places.take(index, is_sure) else {
             return Err(self.refuse(index, data));
         };
-        match self.room_for_note(now, index, data) {
+        match self.room_for_note(now, index, data, is_sure) {
             Ok(note) => Ok(InNotice { immediate: data.args()[0], note, place }),
             Err(refused) => {
                 self.notice_places.give_back(index, place, 1);
@@ -104,11 +111,16 @@ impl Endpoint {
         now: Instant,
         index: u32,
         data: DataView<'_>,
+        is_sure: bool,
     ) -> Result<Option<BounceId>, Outcome> {
+        let another_bytes = self.matcher.cost_of(MAX_NOTE_BYTES);
         match data.note_len() {
             0 => Ok(None),
             len if !self.matcher.can_ever_hold(len) => {
                 Err(self.turn_down(index, data, Refusal::NoteTooLong))
+            }
+            _ if !is_sure && self.matcher.free_bytes() < 2 * another_bytes => {
+                Err(self.refuse(index, data))
             }
             len => match self.take_bounce(now, index, len) {
                 Some(id) => Ok(Some(id)),

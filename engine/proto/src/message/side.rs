@@ -95,6 +95,11 @@ impl Side {
         Cut { offset: cut, len, last: !more }
     }
 
+    /// Whether what lies there is for the peer's user, and not for a region.
+    pub(crate) fn is_note(&self, offset: u64) -> bool {
+        matches!(self, Self::Write { blocks, .. } if offset >= blocks.total_len())
+    }
+
     /// The blocks that it moves.
     pub(crate) fn blocks(&self) -> Option<&BlockList> {
         match self {

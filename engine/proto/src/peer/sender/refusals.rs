@@ -77,9 +77,15 @@ impl Sender {
 
     /// The receiver has no room for this message now: set it aside. Rule M4.
     fn refuse(&mut self, now: Instant, psn: Psn, nack: &Nack, shared: &mut Shared) {
+        let offset = self.window.get(psn).map_or(0, |packet| packet.offset);
         let message = self.take_out_of_flight(psn, SentState::Refused, shared);
-        self.queue.park(message);
-        self.transfers.park(message);
+        // The few packets of a note stay together: if others came in between, they could need the room
+        // that the note has been given, and its rest lie beyond the window that they hold up.
+        let side = shared.sides.get(shared.messages[message as usize].side as usize);
+        if !side.is_some_and(|side| side.is_note(offset)) {
+            self.queue.park(message);
+            self.transfers.park(message);
+        }
         // The delay is the peer's to choose, within reason: a forged one must not stall for long.
         let delay_ns = u64::from(nack.delay_ns).min(MAX_NOT_READY_NS);
         self.not_ready_until = self.not_ready_until.max(now.plus_nanos(delay_ns));

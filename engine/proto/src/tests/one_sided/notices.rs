@@ -178,3 +178,34 @@ fn a_removed_peer_takes_its_places_along() {
     assert!(pair.b.notified().is_empty());
     pair.b.endpoint.assert_at_rest();
 }
+
+/// The rest of a note that has the last room could lie beyond a window that waits for room.
+#[test]
+fn notes_of_many_packets_do_not_wait_for_each_other() {
+    for (seed, max_notifications, bounce_bytes) in
+        (0..20).flat_map(|seed| [(seed, 1, 1 << 20), (seed, 100, 1000), (seed, 2, 2000)])
+    {
+        let little = |seed| Config {
+            max_notifications,
+            bounce_bytes,
+            recv_window_packets: 64,
+            mtu_bytes: 16,
+            ..config(seed)
+        };
+        let bad = Link { loss: 0.1, reordering: 0.3, ..Link::default() };
+        let mut pair = Pair::new(little(seed), little(seed + 100), bad);
+        for number in 0..10 {
+            let long = Some(LONG + 5 * number);
+            pair.write_with(A, b"", NOWHERE, long, CompletionLevel::Delivered);
+        }
+        let (mut told, started) = (0, pair.now);
+        while told < 10 {
+            pair.run_for(Duration::from_millis(1));
+            let now = pair.b.notified().len();
+            pair.b.endpoint.notifications_taken(now as u32);
+            told += now;
+            assert!(pair.now.since(started) < LIMIT, "seed {seed}: they wait for each other");
+        }
+        pair.settle_down();
+    }
+}
