@@ -1,5 +1,7 @@
 //! What all hosts share: time, the network, the traffic, and those who watch.
 
+use std::num::NonZeroU32;
+
 use slab::Slab;
 use usrd_proto::wire::{DATA_HEADER_BYTES, DataFlags};
 use usrd_proto::{Atomic, BufferRange, CompletionLevel, Placement};
@@ -75,6 +77,8 @@ pub struct HostSettings {
     pub notice_delay: Time,
     /// Messages of one flow that are under way at a time.
     pub outstanding: u32,
+    /// How many messages each receive is for, at most, if its buffer is shared.
+    pub many: Option<NonZeroU32>,
     /// An undisturbed round trip.
     pub round_trip: Time,
     /// Which operations are taken back.
@@ -106,6 +110,7 @@ impl World {
                 nic_packets: scenario.host.nic_packets,
                 notice_delay: scenario.host.notice_delay,
                 outstanding: scenario.workload.outstanding,
+                many: scenario.workload.many,
                 round_trip: scenario.base_rtt(),
                 cancels: Cancels::new(seed, cancel, scenario.base_rtt()),
                 level: scenario.workload.completion.into(),

@@ -29,7 +29,9 @@ pub(super) struct Matching {
 struct Posted {
     token: u32,
     pattern: Pattern,
-    /// Neither given a message nor taken back.
+    /// It is for several messages.
+    is_shared: bool,
+    /// It can be given messages.
     is_open: bool,
 }
 
@@ -43,12 +45,12 @@ impl Matching {
     }
 
     /// A host has posted a receive.
-    pub(super) fn posted(&mut self, host: u32, token: u32, pattern: Pattern) {
-        let posted = Posted { token, pattern, is_open: true };
+    pub(super) fn posted(&mut self, host: u32, token: u32, pattern: Pattern, is_shared: bool) {
+        let posted = Posted { token, pattern, is_shared, is_open: true };
         self.posted.entry(host).or_default().push(posted);
     }
 
-    /// A receive is over without a message.
+    /// A receive is over without a message, or without another.
     pub(super) fn unposted(&mut self, host: u32, token: u32) {
         if let Some(nth) = self.open(host, token)
             && let Some(posted) = self.posted.get_mut(&host)
@@ -84,7 +86,7 @@ impl Matching {
             return Err(format!("message {message} came with receive {token}, which is not open"));
         };
         let Some(posted) = self.posted.get_mut(&host) else { return Ok(()) };
-        posted[nth].is_open = false;
+        posted[nth].is_open = posted[nth].is_shared;
         let pattern = posted[nth].pattern;
         let given = self.given.entry((host, from)).or_default();
         given.insert(place, (tag, nth));
@@ -161,7 +163,7 @@ mod tests {
     #[test]
     fn messages_take_receives_in_order() {
         let (mut matching, traffic) = matching();
-        (0..3).for_each(|token| matching.posted(1, token, Pattern::ANY));
+        (0..3).for_each(|token| matching.posted(1, token, Pattern::ANY, false));
         receive(&mut matching, &traffic, 2, 2).unwrap();
         receive(&mut matching, &traffic, 0, 0).unwrap();
         receive(&mut matching, &traffic, 1, 1).unwrap();
@@ -172,7 +174,7 @@ mod tests {
     #[test]
     fn overtaking_is_noticed() {
         let (mut matching, traffic) = matching();
-        (0..2).for_each(|token| matching.posted(1, token, Pattern::ANY));
+        (0..2).for_each(|token| matching.posted(1, token, Pattern::ANY, false));
         receive(&mut matching, &traffic, 1, 0).unwrap();
         assert!(receive(&mut matching, &traffic, 0, 1).unwrap_err().contains("fits both"));
     }
@@ -180,10 +182,10 @@ mod tests {
     #[test]
     fn what_does_not_fit_or_was_passed_over_is_noticed() {
         let (mut matching, traffic) = matching();
-        matching.posted(1, 7, Pattern::of(0, 3, 0));
+        matching.posted(1, 7, Pattern::of(0, 3, 0), false);
         assert!(receive(&mut matching, &traffic, 1, 7).unwrap_err().contains("does not fit"));
-        matching.posted(1, 8, Pattern::ANY);
-        matching.posted(1, 9, Pattern::ANY);
+        matching.posted(1, 8, Pattern::ANY, false);
+        matching.posted(1, 9, Pattern::ANY, false);
         receive(&mut matching, &traffic, 2, 9).unwrap();
         assert!(matching.check_all().unwrap_err().contains("still open"));
         matching.unposted(1, 8);

@@ -19,6 +19,7 @@ mod order;
 mod outcome;
 mod overwrite;
 mod revocation;
+mod shared;
 mod spurious;
 
 use std::fmt;
@@ -40,6 +41,8 @@ use self::order::Order;
 use self::outcome::{Claim, Outcomes};
 use self::overwrite::Overwrite;
 use self::revocation::Revocation;
+pub use self::shared::Room;
+use self::shared::SharedBuffers;
 use crate::host::{Host, Transport};
 use crate::memory::Areas;
 use crate::scenario::Scenario;
@@ -69,6 +72,8 @@ pub enum Checker {
     Atomics,
     /// Tagged messages are given the receives that they should be.
     Matching,
+    /// Messages that share a buffer have each its own part of it, and the buffer ends after them, once.
+    SharedBuffers,
     /// What the end of a failed operation says of it is true.
     Outcome,
     /// What a host closes ends, and nobody is told of a closing that did not happen.
@@ -100,6 +105,7 @@ impl fmt::Display for Checker {
             Self::Revocation => "revocation",
             Self::Atomics => "atomics",
             Self::Matching => "matching",
+            Self::SharedBuffers => "shared-buffers",
             Self::Outcome => "outcome",
             Self::Closing => "closing",
             Self::Conservation => "conservation",
@@ -161,6 +167,7 @@ pub struct Checkers {
     revocation: Revocation,
     atomics: Atomics,
     matching: Matching,
+    shared: SharedBuffers,
     outcomes: Outcomes,
     closing: Closing,
     /// Whether any operation was taken back.
@@ -183,6 +190,7 @@ impl Checkers {
             revocation: Revocation::default(),
             atomics: Atomics::default(),
             matching: Matching::default(),
+            shared: SharedBuffers::default(),
             outcomes: Outcomes::default(),
             closing: Closing::default(),
             saw_cancels: false,

@@ -60,6 +60,7 @@ impl Checkers {
         self.revocation.lost(host);
         self.atomics.lost(host);
         self.matching.lost(host);
+        self.shared.lost(host);
     }
 
     /// An operation is handed over that names this region.
@@ -199,12 +200,12 @@ impl Checkers {
         self.matching.submitted(traffic, message);
     }
 
-    /// A host posts a receive for tagged messages.
-    pub fn posted_tagged(&mut self, host: u32, token: u32, pattern: Pattern) {
-        self.matching.posted(host, token, pattern);
+    /// A host posts a receive, (host, token), for tagged messages; for several, if it `is_shared`.
+    pub fn posted_tagged(&mut self, (host, token): (u32, u32), pattern: Pattern, is_shared: bool) {
+        self.matching.posted(host, token, pattern, is_shared);
     }
 
-    /// Such a receive is over without a message.
+    /// Such a receive is over without a message, or without another.
     pub fn unposted_tagged(&mut self, host: u32, token: u32) {
         self.matching.unposted(host, token);
     }

@@ -1,6 +1,9 @@
 //! A host's memory for what it receives: the posted buffers, and bounce buffers for messages
 //! without one. What counts is which message each holds; bytes are there only if they are carried.
 
+use usrd_proto::Token;
+
+use super::shared::Shares;
 use crate::traffic::MessageId;
 
 /// One buffer.
@@ -8,6 +11,8 @@ use crate::traffic::MessageId;
 pub(super) struct Buffer {
     /// Whose payload it holds.
     pub(super) message: Option<MessageId>,
+    /// Whose it holds, and where, if several messages share it.
+    shares: Option<Shares>,
     /// Its contents, if bytes are carried.
     pub(super) bytes: Vec<u8>,
     /// Whether a receive is posted with it.
@@ -19,6 +24,24 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
+    /// Where a message begins in it of which a piece from `position` on is placed at `offset`.
+    pub(super) fn base_of(&self, offset: u64, position: u64) -> u64 {
+        if self.shares.is_some() { offset.wrapping_sub(position) } else { 0 }
+    }
+
+    /// Whose message begins there.
+    pub(super) fn message_at(&self, base: u64) -> Option<MessageId> {
+        self.shares.as_ref().map_or(self.message, |shares| shares.message_at(base))
+    }
+
+    /// It holds something of a message that begins at `base`: for which receive, if others can share the
+    /// buffer and this is its first.
+    pub(super) fn hold(&mut self, base: u64, message: MessageId) -> Option<Token> {
+        self.message = Some(message);
+        let shares = self.shares.as_mut()?;
+        shares.begin(base, message).then(|| shares.token())
+    }
+
     /// Copies a piece of payload in.
     pub(super) fn write(&mut self, offset: u64, piece: &[u8]) {
         let (start, end) = (offset as usize, offset as usize + piece.len());
@@ -68,12 +91,47 @@ impl Receives {
             (self.buffers.len() - 1) as u32
         });
         let buffer = &mut self.buffers[number as usize];
-        (buffer.message, buffer.posted) = (None, true);
+        (buffer.message, buffer.shares, buffer.posted) = (None, None, true);
         number
     }
 
     pub(super) fn get(&mut self, number: u32) -> Option<&mut Buffer> {
         self.buffers.get_mut(number as usize)
+    }
+
+    /// It is for several messages.
+    pub(super) fn share(&mut self, number: u32, token: Token) {
+        self.buffers[number as usize].shares = Some(Shares::new(token));
+    }
+
+    /// What the receive of a buffer is called.
+    pub(super) fn token(&self, number: u32) -> Token {
+        let buffer = self.buffers.get(number as usize).filter(|buffer| buffer.posted);
+        let shares = buffer.and_then(|buffer| buffer.shares.as_ref());
+        shares.map_or_else(|| Token(number.into()), Shares::token)
+    }
+
+    /// Whose message begins there.
+    pub(super) fn message_at(&self, number: u32, base: u64) -> Option<MessageId> {
+        self.buffers.get(number as usize)?.message_at(base)
+    }
+
+    /// A message is complete, if its receive was open: which, and its bytes. Unless others share it, the
+    /// receive is, too.
+    pub(super) fn complete(
+        &mut self,
+        token: Token,
+        base: u64,
+    ) -> Option<(Option<MessageId>, &[u8])> {
+        let number = token.0 as u32;
+        let message = self.message_at(number, base);
+        if self.buffers.get(number as usize)?.shares.is_none() {
+            return self.close(number).map(|buffer| (message, &buffer.bytes[..]));
+        }
+        let is_open = self.token(number) == token;
+        let buffer = &mut self.buffers[number as usize];
+        buffer.shares.as_mut().filter(|_| is_open)?.tell(base);
+        Some((message, buffer.bytes.get(base as usize..).unwrap_or_default()))
     }
 
     /// The receive is complete, if it was open; its buffer can be looked at, and then posted again.

@@ -1,14 +1,15 @@
 //! Messages are sent and received.
 
 use usrd_proto::{
-    BufferId, BufferRange, CompletionLevel, PeerId, RecvFailure, RecvRequest, SendFailure,
-    SendRequest, Service, Token,
+    BufferId, BufferRange, CompletionLevel, PeerId, RecvError, RecvFailure, RecvRequest,
+    SendFailure, SendRequest, Service, Token,
 };
 
 use super::{Host, Transport};
 use crate::check::{Checker, send_base};
 use crate::digest::Kind;
 use crate::memory::{immediate_of, message_buffer};
+use crate::time::Time;
 use crate::traffic::MessageId;
 use crate::workload::FlowSpec;
 use crate::world::World;
@@ -63,11 +64,11 @@ impl<T: Transport> Host<T> {
     pub(super) fn received_along(
         &mut self,
         world: &mut World,
-        token: Token,
+        (token, offset): (Token, u64),
         immediate: Option<u64>,
         result: Result<(), RecvFailure>,
     ) {
-        let message = self.receives.get(token.0 as u32).and_then(|buffer| buffer.message);
+        let message = self.receives.message_at(token.0 as u32, offset);
         if let (Some(message), Ok(())) = (message, result) {
             world.checkers.received_along(world.now, &world.traffic, message, immediate);
         }
@@ -76,23 +77,26 @@ impl<T: Transport> Host<T> {
     pub(super) fn received(
         &mut self,
         world: &mut World,
-        token: Token,
+        (token, offset): (Token, u64),
         peer: PeerId,
         len: u64,
         result: Result<(), RecvFailure>,
     ) {
-        let number = token.0 as u32;
         let from = self.peers.host_of(peer);
-        let Some(buffer) = self.receives.close(number) else {
+        let Some((message, bytes)) = self.receives.complete(token, offset) else {
             let unknown = format!("host {}: no receive is open as token {}", self.id, token.0);
             return world.checkers.report(Checker::Host, world.now, unknown);
         };
-        let seen = buffer.message.unwrap_or(MessageId::MAX);
+        let seen = message.unwrap_or(MessageId::MAX);
         world.observer.message(world.now, Kind::Received, self.id, seen);
-        let delivered = (from, self.id, buffer.message, len);
-        world.checkers.received(world.now, &world.traffic, delivered, &buffer.bytes, result);
-        if let (Some(message), Ok(())) = (buffer.message, result) {
+        let delivered = (from, self.id, message, len);
+        world.checkers.received(world.now, &world.traffic, delivered, bytes, result);
+        let is_shared = world.options.many.is_some();
+        if let (Some(message), Ok(())) = (message, result) {
             world.message_received(message);
+        }
+        if is_shared {
+            self.told_of_share(world, token, (message, offset), result);
         }
         self.post_receives(world);
     }
@@ -100,11 +104,19 @@ impl<T: Transport> Host<T> {
     pub(super) fn post_receives(&mut self, world: &mut World) {
         while self.receives.open_ahead < self.receives_ahead && self.receives.unposted > 0 {
             let number = self.receives.post();
-            let (token, buffer) = (Token(number.into()), BufferId(number));
-            let request = RecvRequest { token, buffer, len: self.receives.len };
-            if let Err(error) = self.transport.post_recv(self.clock.reads(world.now), request) {
+            let posted = match world.options.many {
+                Some(many) => self.post_shared(world, number, many, None),
+                None => self.post_one(world.now, number),
+            };
+            if let Err(error) = posted {
                 return world.checkers.report(Checker::Host, world.now, error);
             }
         }
+    }
+
+    fn post_one(&mut self, now: Time, number: u32) -> Result<(), RecvError> {
+        let (token, buffer) = (Token(number.into()), BufferId(number));
+        let request = RecvRequest { token, buffer, len: self.receives.len };
+        self.transport.post_recv(self.clock.reads(now), request)
     }
 }

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `flows` | flows begin, and hand over what is next |
 //! | `messages` | sends and receives |
+//! | `shared` | receives for several messages |
 //! | `tags` | tagged messages and their receives |
 //! | `transfers` | one-sided operations: asked for, completed, told |
 //! | `cancel` | operations are taken back |
@@ -32,6 +33,7 @@ mod messages;
 mod peers;
 mod placing;
 mod regions;
+mod shared;
 mod stack;
 mod tags;
 mod timer;
@@ -53,7 +55,6 @@ pub use self::stack::Stack;
 use self::tags::ExactReceives;
 use self::timer::Timer;
 pub use self::transport::Transport;
-use crate::check::Checker;
 use crate::event::Event;
 use crate::fabric::PacketId;
 use crate::time::Time;
@@ -67,6 +68,8 @@ pub struct Host<T> {
     peers: Peers,
     receives: Receives,
     receives_ahead: u64,
+    /// How many receives for several messages it has posted.
+    postings: u32,
     bounces: Bounces,
     registrations: Registrations,
     timer: Timer,
@@ -109,6 +112,7 @@ impl<T: Transport> Host<T> {
             peers: Peers::default(),
             receives: Receives::new(expected.largest, expected.messages),
             receives_ahead: expected.flows * u64::from(ahead),
+            postings: 0,
             bounces: Bounces::default(),
             registrations: Registrations::default(),
             timer: Timer::default(),
@@ -286,13 +290,19 @@ impl<T: Transport> Host<T> {
             match event {
                 CoreEvent::SendCompleted { token, result, .. } => self.sent(world, token, result),
                 CoreEvent::RecvCompleted {
-                    token, peer, service, len, immediate, result, ..
+                    token,
+                    peer,
+                    service,
+                    offset,
+                    len,
+                    immediate,
+                    result,
                 } => {
                     // A datagram may come twice, a message end with its sender; others must not miss
                     // their receive.
                     self.receives.unposted += u64::from(service == Service::Ud || result.is_err());
-                    self.received_along(world, token, immediate, result);
-                    self.received(world, token, peer, len, result);
+                    self.received_along(world, (token, offset), immediate, result);
+                    self.received(world, (token, offset), peer, len, result);
                 }
                 CoreEvent::BounceFreed { bounce } => self.bounces.free(bounce.0),
                 CoreEvent::TransferCompleted { token, result, .. } => {
@@ -305,12 +315,12 @@ impl<T: Transport> Host<T> {
                     self.serve_list(world, list, bounce, len);
                 }
                 CoreEvent::RegionReleased { buffer } => self.released(world, buffer),
-                CoreEvent::TaggedCompleted { token, peer, tag, immediate, len, result, .. } => {
-                    self.received_tagged(world, token, (peer, len), (tag, immediate), result);
+                CoreEvent::TaggedCompleted { token, peer, tag, immediate, offset, len, result } => {
+                    let place = (token, offset);
+                    self.received_tagged(world, place, (peer, len), (tag, immediate), result);
                 }
-                CoreEvent::MultiRecvOver { .. } => {
-                    let what = format!("host {}: {event:?} of a receive nobody posted", self.id);
-                    world.checkers.report(Checker::Host, world.now, what);
+                CoreEvent::MultiRecvOver { token, cancelled } => {
+                    self.share_over(world, token, cancelled);
                 }
                 CoreEvent::PeerDown { peer, .. } => {
                     world.checkers.learned(self.id, self.peers.host_of(peer));

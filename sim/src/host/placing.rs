@@ -1,6 +1,6 @@
 //! Payload comes to where it belongs, now or after a delay, and the endpoint is told.
 
-use usrd_proto::{Atomic, BounceCopy, BufferId, BufferRange, Destination, Placement};
+use usrd_proto::{Atomic, BounceCopy, BufferId, BufferRange, Destination, Placement, Token};
 
 use super::{Host, Transport};
 use crate::check::{Checker, Landing, Piece, fill_pattern, send_base};
@@ -130,17 +130,20 @@ impl<T: Transport> Host<T> {
         let (Some(buffer), Some(payload)) = (buffer, payload) else {
             return self.misplaced(world, placement);
         };
+        let mut base = 0;
         let message = match Name::of(payload.buffer) {
             Name::Message(message) => {
                 // What was taken back has left its buffer to others.
                 let is_held = |it: &MessageId| *it == message || !world.traffic.is_excused(*it);
+                let position = payload.offset.wrapping_sub(send_base(message));
+                base = buffer.base_of(placement.offset, position);
                 let piece = Piece {
                     message,
                     host: self.id,
-                    held: buffer.message.filter(is_held),
+                    held: buffer.message_at(base).filter(is_held),
                     source_offset: payload.offset,
                     source_len: payload.len,
-                    offset: placement.offset,
+                    offset: placement.offset.wrapping_sub(base),
                     len: placement.len as u64,
                 };
                 world.checkers.placed(world.now, &world.traffic, &piece);
@@ -151,7 +154,10 @@ impl<T: Transport> Host<T> {
             _ => return self.misplaced(world, placement),
         };
         world.traffic.note_progress(world.now);
-        buffer.message = Some(message);
+        if let Some(Token(token)) = buffer.hold(base, message) {
+            let (now, receive) = (world.now, (self.id, token));
+            world.checkers.begun_in_shared(now, &world.traffic, receive, (message, base));
+        }
         if world.fabric.packets.carries_bytes() {
             buffer.write(placement.offset, world.fabric.packets.payload(id, placement.len));
         }
@@ -218,7 +224,12 @@ impl<T: Transport> Host<T> {
         let bounce = self.bounces.take(copy.bounce.0);
         match self.receives.get(copy.buffer.0) {
             Some(buffer) => {
-                buffer.message = bounce.message;
+                if let Some(message) = bounce.message
+                    && let Some(Token(token)) = buffer.hold(copy.offset, message)
+                {
+                    let (receive, place) = ((self.id, token), (message, copy.offset));
+                    world.checkers.begun_in_shared(world.now, &world.traffic, receive, place);
+                }
                 if world.fabric.packets.carries_bytes() {
                     let end = bounce.bytes.len().min(copy.len as usize);
                     buffer.write(copy.offset, &bounce.bytes[..end]);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use usrd_proto::{
-    BufferId, BufferRange, PeerId, RecvFailure, TagFilter, TaggedRecv, TaggedSend, Token,
+    BufferId, BufferRange, PeerId, RecvError, RecvFailure, TagFilter, TaggedRecv, TaggedSend, Token,
 };
 
 use super::{Host, Transport};
@@ -11,6 +11,7 @@ use crate::check::{Checker, send_base};
 use crate::event::Event;
 use crate::memory::{immediate_of, message_buffer};
 use crate::tags::{Pattern, has_wildcard, posted_after, tag_of};
+use crate::time::Time;
 use crate::traffic::MessageId;
 use crate::workload::{FlowSpec, OperationKey};
 use crate::world::World;
@@ -80,62 +81,75 @@ impl<T: Transport> Host<T> {
         let peer = pattern.from.and_then(|from| self.peers.of(from));
         let pattern = Pattern { from: pattern.from.filter(|_| peer.is_some()), ..pattern };
         let number = self.receives.open_one();
-        let request = TaggedRecv {
-            token: Token(number.into()),
-            buffer: BufferId(number),
-            len: self.receives.len,
-            filter: TagFilter::new(pattern.tag, pattern.mask, peer),
-        };
+        let filter = TagFilter::new(pattern.tag, pattern.mask, peer);
         if pattern.is_exact() {
             self.exact.insert(pattern.tag, number);
         }
-        world.checkers.posted_tagged(self.id, number, pattern);
-        let Some(core) = self.transport.core_mut() else { return };
-        if let Err(error) = core.post_tagged(self.clock.reads(world.now), request) {
+        let many = world.options.many;
+        world.checkers.posted_tagged((self.id, number), pattern, many.is_some());
+        let posted = match many {
+            Some(many) => self.post_shared(world, number, many, Some(filter)),
+            None => self.post_tagged_one(world.now, number, filter),
+        };
+        if let Err(error) = posted {
             world.checkers.report(Checker::Host, world.now, error);
         }
     }
 
-    /// A receive for tagged messages is over.
+    fn post_tagged_one(
+        &mut self,
+        now: Time,
+        number: u32,
+        filter: TagFilter,
+    ) -> Result<(), RecvError> {
+        let (token, buffer) = (Token(number.into()), BufferId(number));
+        let request = TaggedRecv { token, buffer, len: self.receives.len, filter };
+        let now = self.clock.reads(now);
+        self.transport.core_mut().map_or(Ok(()), |core| core.post_tagged(now, request))
+    }
+
+    /// A receive for tagged messages is over, or has one more.
     pub(super) fn received_tagged(
         &mut self,
         world: &mut World,
-        token: Token,
+        (token, offset): (Token, u64),
         (peer, len): (PeerId, u64),
         (tag, immediate): (u64, Option<u64>),
         result: Result<(), RecvFailure>,
     ) {
         let number = token.0 as u32;
         let from = self.peers.host_of(peer);
-        let message = self.receives.get(number).and_then(|buffer| buffer.message);
+        let is_shared = world.options.many.is_some();
+        let message = self.receives.message_at(number, offset);
         match (message, result) {
             (Some(message), Ok(())) => {
                 let told = (from, tag, immediate);
                 let receive = (self.id, number);
                 world.checkers.received_tagged(world.now, &world.traffic, message, receive, told);
             }
+            _ if is_shared => {}
             _ => world.checkers.unposted_tagged(self.id, number),
         }
-        self.take_back_other(tag, number);
+        self.take_back_own(world, tag, number);
         // Of one that fails nothing need have come to its place.
-        if let (Some(buffer), None, Err(_)) = (self.receives.get(number), message, result) {
-            buffer.message = message_of_tag(world, tag);
+        if let (Some(buffer), None, Err(_)) = (self.receives.get(number), message, result)
+            && let Some(message) = message_of_tag(world, tag)
+        {
+            buffer.hold(offset, message);
         }
         if result == Err(RecvFailure::Withdrawn) && is_withdrawn(world, tag) {
-            self.receives.close(number);
+            self.receives.complete(token, offset);
             return;
         }
-        self.received(world, token, peer, len, result);
+        self.received(world, (token, offset), peer, len, result);
     }
 
     /// A message that has come with another receive than its own, which was for it alone, leaves that one
-    /// to wait in vain.
-    fn take_back_other(&mut self, tag: u64, number: u32) {
+    /// to wait in vain; so does one that has come with its own, if that is for several.
+    fn take_back_own(&mut self, world: &mut World, tag: u64, number: u32) {
         let Some(own) = self.exact.remove(&tag) else { return };
-        if own != number
-            && let Some(core) = self.transport.core_mut()
-        {
-            core.cancel_recv(Token(own.into()));
+        if own != number || world.options.many.is_some() {
+            self.take_back(world, self.receives.token(own));
         }
     }
 

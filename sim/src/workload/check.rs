@@ -12,6 +12,8 @@ impl Scenario {
         require(workload.receives_ahead() > 0, "workload.posted_receives", || {
             "must be at least 1, or nothing could be received".into()
         })?;
+        let few = workload.many.is_none_or(|many| many.get() <= MOST_SHARERS);
+        require(few, "workload.many", || format!("must be at most {MOST_SHARERS}"))?;
         workload.check_keys()?;
         let neither = workload.file.is_none() && workload.csv.is_none();
         require(workload.kind != WorkloadKind::Trace || !neither, "workload.file", || {
@@ -303,6 +305,8 @@ impl WorkloadKind {
 }
 
 const MAX_MESSAGE_BYTES: u64 = 1 << 40;
+/// What shares a buffer is looked for one by one.
+const MOST_SHARERS: u32 = 1024;
 /// Messages are numbered with 32 bits and each has a few dozen bytes of state.
 const MAX_MESSAGES: u64 = 1 << 28;
 /// Each has a few hundred bytes of state.

@@ -1,5 +1,7 @@
 //! What a scenario file says about its traffic. Which keys mean something depends on the kind.
 
+use std::num::NonZeroU32;
+
 use serde::Deserialize;
 use usrd_proto::CompletionLevel;
 
@@ -25,6 +27,8 @@ pub struct Workload {
     pub outstanding: u32,
     /// Receives posted ahead, per flow that comes in; by default twice `outstanding`.
     pub posted_receives: Option<u32>,
+    /// For how many messages each posted receive is, which share its buffer; by default each is for one.
+    pub many: Option<NonZeroU32>,
     /// What the pattern's flows do.
     pub operation: Option<OperationKey>,
     /// In how many blocks the bytes of an operation lie; by default one.

@@ -9,6 +9,8 @@ use usrd_proto::{
 };
 use usrd_sim::host::Transport;
 
+use super::shared;
+
 /// What is wrong with a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Defect {
@@ -53,6 +55,16 @@ pub(crate) enum Defect {
     KeepsCutOff,
     /// Says that the peer has left when it was closed on this side.
     BlamesTheOther,
+    /// Of messages that share a buffer, has each but the first begin in the one before, and says so.
+    PlacesOverOthers,
+    /// Says of each but the first that it does.
+    TellsAnotherPlace,
+    /// Says of every buffer for several messages twice that it is over.
+    EndsTwice,
+    /// Says so before the end of the last message in it.
+    EndsEarly,
+    /// Says that each had been taken back.
+    EndsAsTakenBack,
 }
 
 /// An endpoint, and what is done wrong around it.
@@ -106,7 +118,8 @@ impl Broken {
         Some(transmit)
     }
 
-    fn spoil_event(&mut self, event: Event) -> Option<Event> {
+    fn spoil_event(&mut self, mut event: Event) -> Option<Event> {
+        shared::spoil_event(self.defect, &mut event);
         match (self.defect, event) {
             (Defect::DeliversTwice, Event::RecvCompleted { .. }) if self.nth(10) => {
                 self.held = Some(event);
@@ -132,6 +145,13 @@ impl Broken {
                 let result = Err(SendFailure::Unknown(PeerFailure::Left));
                 return Some(Event::SendCompleted { token, peer, result });
             }
+            (Defect::EndsEarly, Event::RecvCompleted { .. } | Event::TaggedCompleted { .. }) => {
+                if let Some(next) = self.endpoint.poll_event() {
+                    self.held = Some(event);
+                    return Some(next);
+                }
+            }
+            (Defect::EndsTwice, Event::MultiRecvOver { .. }) => self.held = Some(event),
             (Defect::TellsTwice, Event::Notified { .. }) if self.nth(5) => self.held = Some(event),
             (
                 Defect::DeniesSending,
@@ -243,6 +263,8 @@ impl Transport for Broken {
         let Disposition::Place(mut placement) = handled.disposition else {
             return handled;
         };
+        shared::spoil_placement(self.defect, inbound, &mut placement);
+        handled.disposition = Disposition::Place(placement);
         let spoils = matches!(self.defect, Defect::ForgetsPlacements | Defect::MisplacesPayload);
         let spoilt = spoils && self.nth(100);
         match self.defect {
@@ -321,7 +343,9 @@ impl Transport for Broken {
     }
 
     fn poll_copy(&mut self) -> Option<BounceCopy> {
-        self.endpoint.poll_copy()
+        let mut copy = self.endpoint.poll_copy()?;
+        shared::spoil_copy(self.defect, &mut copy);
+        Some(copy)
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

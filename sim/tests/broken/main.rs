@@ -3,6 +3,7 @@
 mod closing;
 mod host;
 mod operations;
+mod shared;
 
 use std::sync::Mutex;
 use std::time::Duration;

@@ -104,7 +104,9 @@ fn another_immediate_than_was_sent_is_caught() {
 
 #[test]
 fn false_words_about_what_was_taken_back_are_caught() {
-    for flow in [WRITES, READS, TAGS, "messages = 200, size = \"20kB\""] {
+    let sends = "messages = 200, size = \"20kB\"";
+    let tags = format!("operation = \"tagged\", {sends}");
+    for flow in [WRITES, READS, &tags, sends] {
         let run = |defect| {
             let mut scenario = scenario(flow, "");
             scenario.workload.cancel = Probability::new(0.5);

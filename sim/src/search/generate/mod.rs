@@ -136,6 +136,7 @@ mod tests {
             "operation = \"read\"",
             "operation = \"tagged\"",
             "cancel = ",
+            "many = ",
             "expire_after = ",
             "operation = \"fadd\"",
             "operation = \"cas\"",

@@ -21,6 +21,9 @@ pub(super) fn workload(text: &mut String, dice: &mut Dice, transport: &str, host
     if dice.seldom() {
         let _ = writeln!(text, "cancel = {}", dice.share(0.9));
     }
+    if dice.seldom() {
+        let _ = writeln!(text, "many = {}", dice.between(1, 9));
+    }
     let messages = dice.between(1, 40);
     let size = if ud { dice.between(1, mtu) } else { dice.size(mtu) };
     // What UD may lose, nothing can wait for.
