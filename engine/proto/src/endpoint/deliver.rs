@@ -167,8 +167,11 @@ impl Endpoint {
     /// Delivers a placed message, unless it is RD and others come before it. Rule M5.
     fn deliver_in_order(&mut self, now: Instant, key: u32, recv: PostedRecv) {
         let message = &self.inbound[key as usize];
-        if message.service != Service::Rd || message.detached {
+        if message.service != Service::Rd {
             return self.deliver(now, key, recv);
+        }
+        if message.detached {
+            return self.deliver_tail(now, key);
         }
         let (peer, order) = (message.peer.0 as usize, message.order);
         if !self.peers[peer].receiver.order.placed(order, key) {
@@ -187,7 +190,7 @@ impl Endpoint {
         }
     }
 
-    fn deliver(&mut self, now: Instant, key: u32, recv: PostedRecv) {
+    pub(super) fn deliver(&mut self, now: Instant, key: u32, recv: PostedRecv) {
         let message = self.inbound.remove(key as usize);
         let fits = message.total_len <= recv.len;
         if message.envelope != NO_ENVELOPE {

@@ -28,6 +28,7 @@
 //! | `receive` | datagrams come in |
 //! | `look_ahead` | memory is asked for before it is needed |
 //! | `deliver` | messages are given receives, placed, delivered |
+//! | `order_tail` | ... in order, where the context has ended |
 //! | `multi` | receives for several messages |
 //! | `transmit` | datagrams go out |
 //! | `trimmed` | headers whose payload a switch cut off |
@@ -60,6 +61,7 @@ mod newcomers;
 mod notice_places;
 mod notices;
 mod opening;
+mod order_tail;
 mod peers;
 mod receive;
 mod regions;
@@ -84,6 +86,7 @@ use slab::Slab;
 pub(crate) use self::grants::Grant;
 use self::notice_places::NoticePlaces;
 pub(crate) use self::notice_places::Place;
+pub(crate) use self::order_tail::TailPlace;
 pub(crate) use self::turns::Turn;
 use crate::boundary::{BounceCopy, Event};
 use crate::config::{Config, ConfigError};

@@ -3,8 +3,8 @@
 use super::Endpoint;
 use crate::boundary::{Event, PeerFailure, RecvFailure};
 use crate::cancelled::Cancelled;
-use crate::ids::PeerId;
-use crate::message::{Binding, End, InMessage, NO_ENVELOPE};
+use crate::ids::{PeerId, Service};
+use crate::message::{Binding, End, InMessage, NO_ENVELOPE, PostedRecv};
 use crate::peer::{Context, IdlePeer};
 use crate::time::Instant;
 use crate::transfer::TransferFailure;
@@ -102,24 +102,24 @@ impl Endpoint {
         keys.len()
     }
 
-    /// Ends what the peer had begun to send. What has arrived whole was acknowledged, and stays.
+    /// Ends what the peer had begun to send. What has arrived whole was acknowledged, and stays; but for RD
+    /// messages behind one that has not.
     fn fail_receives(&mut self, now: Instant, peer: PeerId, reason: PeerFailure) -> usize {
         self.end_tag_order(now, peer);
-        let order = self.peers.get(peer.0 as usize).map(|peer| &peer.receiver.order);
+        self.form_order_tail(peer);
         let keys: alloc::vec::Vec<u32> = self
             .inbound
             .iter()
             .filter(|(_, it)| it.peer == peer && it.ended.is_none())
-            .filter(|&(key, it)| {
-                let waits_its_turn = order.is_some_and(|order| order.holds(it.order, key as u32));
-                !it.has_arrived() || waits_its_turn || self.is_told_of(it)
+            .filter(|(_, it)| {
+                let is_behind_gap = it.service == Service::Rd && it.tail.is_none();
+                !it.has_arrived() || is_behind_gap || self.is_told_of(it)
             })
             .map(|(key, _)| key as u32)
             .collect();
         for &key in &keys {
             self.fail_receive(now, key, End::Context(reason));
         }
-        // What remains of an ordered stream is in order: nothing before it is missing any more.
         self.detach_inbound(peer);
         self.pair_unexpected(now);
         keys.len()
@@ -138,7 +138,8 @@ impl Endpoint {
         }
     }
 
-    /// Ends a message that will not arrive whole; once the driver is done with its placements.
+    /// Ends a message that will not arrive whole, or may not be delivered; once the driver is done with its
+    /// placements.
     pub(super) fn fail_receive(&mut self, now: Instant, key: u32, end: End) {
         let message = &mut self.inbound[key as usize];
         let is_tagged = message.envelope != NO_ENVELOPE;
@@ -152,22 +153,11 @@ impl Endpoint {
         let message = self.inbound.remove(key as usize);
         match message.binding {
             _ if is_tagged => self.fail_tagged(&message, end.into()),
-            Binding::Posted(recv) => match end {
-                End::Context(reason) => {
-                    self.shared.events.push_back(Event::RecvCompleted {
-                        token: recv.token,
-                        peer: message.peer,
-                        service: message.service,
-                        offset: recv.offset,
-                        len: 0,
-                        immediate: None,
-                        result: Err(RecvFailure::Aborted(reason)),
-                    });
-                    self.shared.receive_over(&recv);
-                }
-                // Whoever has posted it need not know.
-                End::Withdrawn { .. } => self.matcher.post_again(recv, &mut self.shared),
-            },
+            Binding::Posted(recv) => self.fail_posted(&message, recv, end),
+            Binding::Copying { id, to } => {
+                self.free_bounce(id);
+                self.fail_posted(&message, to, end);
+            }
             Binding::Bounce { id, claimed } => {
                 self.matcher.remove_unexpected(key);
                 self.free_bounce(id);
@@ -194,12 +184,32 @@ impl Endpoint {
                 };
                 self.shared.end_operation(operation, Err(failure));
             }
-            Binding::Copying { .. } | Binding::Atomic | Binding::Announced { .. } => {
+            Binding::Atomic | Binding::Announced { .. } => {
                 unreachable!("a placement is under way")
             }
         }
         if end == (End::Withdrawn { tell: true }) && !message.detached {
             self.say_withdrawn(now, message.peer.0, message.id);
+        }
+    }
+
+    /// The same for the receive that it has.
+    fn fail_posted(&mut self, message: &InMessage, recv: PostedRecv, end: End) {
+        match end {
+            End::Context(reason) => {
+                self.shared.events.push_back(Event::RecvCompleted {
+                    token: recv.token,
+                    peer: message.peer,
+                    service: message.service,
+                    offset: recv.offset,
+                    len: 0,
+                    immediate: None,
+                    result: Err(RecvFailure::Aborted(reason)),
+                });
+                self.shared.receive_over(&recv);
+            }
+            // Whoever has posted it need not know.
+            End::Withdrawn { .. } => self.matcher.post_again(recv, &mut self.shared),
         }
     }
 

@@ -1,7 +1,7 @@
 //! A message on its way in.
 
 use crate::boundary::{Destination, InboundId, PeerFailure, Placement, RecvFailure};
-use crate::endpoint::Place;
+use crate::endpoint::{Place, TailPlace};
 use crate::ids::{BounceId, PeerId, Service};
 use crate::message::PostedRecv;
 use crate::wire::{DataFlags, DataView, Op};
@@ -29,8 +29,10 @@ pub(crate) struct InMessage {
     pub immediate: Option<u64>,
     /// It will not arrive; it goes once nothing is being placed.
     pub ended: Option<End>,
-    /// Its context has ended; it had arrived, and is delivered on its own.
+    /// Its context has ended; it had arrived, and is delivered without it.
     pub detached: bool,
+    /// RD, detached: its place among those that are to be delivered in their order.
+    pub tail: Option<TailPlace>,
     /// What has to arrive: its bytes, and one more for an immediate that is a packet of its own.
     expected: u64,
     /// How much of that has arrived.
@@ -124,6 +126,7 @@ impl InMessage {
             immediate: None,
             ended: None,
             detached: false,
+            tail: None,
             received: 0,
             started: false,
             placing: 0,

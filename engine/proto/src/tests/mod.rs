@@ -16,6 +16,7 @@ mod messages;
 mod multi;
 mod newcomers;
 mod one_sided;
+mod order_tail;
 mod pair;
 mod paths;
 mod random;

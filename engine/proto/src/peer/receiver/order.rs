@@ -7,6 +7,7 @@
 //! message that waits for a receive. Rule M5.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -123,11 +124,27 @@ impl OrderStage {
         }
     }
 
-    /// Whether a message is kept here until others come.
-    pub(crate) fn holds(&self, order: u32, message: u32) -> bool {
-        self.ahead.as_ref().is_some_and(|ahead| {
-            ahead.early.get(&order) == Some(&message) || ahead.placed.get(&order) == Some(&message)
-        })
+    /// Of messages that are here, with their places: those before which none is missing, in order.
+    pub(crate) fn without_gap(&self, mut here: Vec<(u32, u32)>) -> Vec<u32> {
+        here.sort_unstable_by_key(|&(order, _)| order.wrapping_sub(self.next.deliver));
+        let mut next = self.next.deliver;
+        let mut messages = Vec::new();
+        for (order, message) in here {
+            while self.is_nobodys(next) {
+                next = next.wrapping_add(1);
+            }
+            if order != next {
+                break;
+            }
+            next = next.wrapping_add(1);
+            messages.push(message);
+        }
+        messages
+    }
+
+    /// Whether the message with this place was taken back.
+    fn is_nobodys(&self, order: u32) -> bool {
+        self.ahead.as_ref().is_some_and(|ahead| ahead.placed.get(&order) == Some(&NOBODY))
     }
 
     pub(crate) fn is_idle(&self) -> bool {
@@ -184,5 +201,16 @@ mod tests {
         stage.pass_over(3);
         assert!(stage.placed(4, 14));
         assert!(stage.is_idle());
+    }
+
+    #[test]
+    fn nothing_is_delivered_behind_a_gap() {
+        let last = u32::MAX;
+        let mut stage = OrderStage::new(Places { bind: last, deliver: last, ..Places::default() });
+        stage.pass_over(1);
+        let here = |orders: &[u32]| orders.iter().map(|&order| (order, order ^ 64)).collect();
+        let whole = here(&[2, last, 0, 4]);
+        assert_eq!(stage.without_gap(whole), [last ^ 64, 64, 66], "1 was taken back, 3 is missing");
+        assert_eq!(stage.without_gap(here(&[0, 2])), []);
     }
 }
