@@ -79,6 +79,8 @@ pub struct HostSettings {
     pub outstanding: u32,
     /// How many messages each receive is for, at most, if its buffer is shared.
     pub many: Option<NonZeroU32>,
+    /// How long the note is that comes with an operation's immediate, in bytes.
+    pub note_len: u64,
     /// An undisturbed round trip.
     pub round_trip: Time,
     /// Which operations are taken back.
@@ -111,6 +113,7 @@ impl World {
                 notice_delay: scenario.host.notice_delay,
                 outstanding: scenario.workload.outstanding,
                 many: scenario.workload.many,
+                note_len: scenario.workload.note.map_or(0, |note| note.0),
                 round_trip: scenario.base_rtt(),
                 cancels: Cancels::new(seed, cancel, scenario.base_rtt()),
                 level: scenario.workload.completion.into(),
@@ -205,7 +208,7 @@ impl World {
     #[inline]
     fn message_in(&self, host: u32, range: BufferRange) -> Option<MessageId> {
         match Name::of(range.buffer) {
-            Name::Message(message) | Name::List(message) => Some(message),
+            Name::Message(message) | Name::List(message) | Name::Note(message) => Some(message),
             Name::Region(_) => {
                 let spot = self.exposed.areas().find(host, range.offset)?;
                 Some(self.traffic.message(spot.flow, spot.slot))

@@ -3,6 +3,8 @@
 //! watch.
 
 use usrd_sim::report::FlowReport;
+use usrd_sim::time::Time;
+use usrd_sim::units::Bytes;
 use usrd_sim::{Report, Scenario, Simulation, Status};
 
 /// Flows of every operation between four hosts at two leaves, some of them between the same two.
@@ -62,6 +64,23 @@ fn every_operation_works_over_srd_and_beside_rd() {
     for transport in ["srd", "rd"] {
         let report = run_in(&scenario(transport, ""));
         assert_eq!(failures(&report), 0, "{report}");
+    }
+}
+
+#[test]
+fn notes_come_whole_through_loss_and_crashes() {
+    let crash =
+        "event = [{ at = \"40us\", until = \"90us\", kind = \"host-crash\", target = \"host2\" }]";
+    for (len, more) in [(1, ""), (4_096, ""), (700, crash)] {
+        let faults = format!(
+            "[faults]\nloss = 0.02\nduplication = 0.02\nreorder = 0.1\nreorder_delay = \"20us\"\n{more}"
+        );
+        let mut scenario = scenario("srd", &faults);
+        scenario.workload.note = Some(Bytes(len));
+        scenario.core.mtu = Bytes(1_024);
+        // A READ is complete before its note is placed.
+        scenario.host.placement_delay = Time::from_ns(15_000);
+        assert_eq!(failures(&run_in(&scenario)) > 0, !more.is_empty());
     }
 }
 

@@ -1,8 +1,10 @@
 //! Immediates: the destination of an operation is told of it once, when all its bytes are in place, and not
-//! if the operation was refused.
+//! if the operation was refused. A note that comes with it is the operation's, and whole.
 
 use std::collections::BTreeSet;
 
+use super::{Checker, Checkers, integrity};
+use crate::time::Time;
 use crate::traffic::MessageId;
 use crate::workload::FlowSpec;
 
@@ -60,6 +62,53 @@ impl Immediates {
     }
 }
 
+/// A note that a host was given.
+#[derive(Clone, Copy, Debug)]
+pub struct ToldNote<'a> {
+    /// How long it is said to be, in bytes.
+    pub len: u64,
+    /// Whose was placed there.
+    pub of: Option<MessageId>,
+    /// How much of it was, in bytes.
+    pub placed: u64,
+    /// What lies there, if bytes are carried.
+    pub bytes: Option<&'a [u8]>,
+}
+
+/// A note is the operation's, and whole.
+fn check_note(message: MessageId, sent_len: u64, note: Option<ToldNote<'_>>) -> Result<(), String> {
+    let Some(ToldNote { len, of, placed, bytes }) = note else {
+        return match sent_len {
+            0 => Ok(()),
+            _ => Err(format!("message {message} was told without its note")),
+        };
+    };
+    if sent_len == 0 || (len, of, placed) != (sent_len, Some(message), sent_len) {
+        return Err(format!(
+            "message {message} has a note of {sent_len} bytes, and was told with {len}, of which \
+             {placed} were placed, of message {of:?}"
+        ));
+    }
+    let Some(bytes) = bytes else { return Ok(()) };
+    match bytes.get(..len as usize) {
+        Some(bytes) => integrity::check_note(message, bytes),
+        None => Err(format!("the note of message {message} is cut")),
+    }
+}
+
+impl Checkers {
+    /// What came with the immediate of a message whose note had `sent_len` bytes.
+    pub fn told_note(
+        &mut self,
+        now: Time,
+        message: MessageId,
+        sent_len: u64,
+        note: Option<ToldNote<'_>>,
+    ) {
+        self.log.verdict(Checker::Immediate, now, check_note(message, sent_len, note));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +120,25 @@ mod tests {
         let operation = Operation { kind, vector: 1, immediate };
         let (service, start) = (ServiceKey::Srd, Time::ZERO);
         FlowSpec { src: 0, dst: 1, messages: 9, size: 10, service, operation, start }
+    }
+
+    #[test]
+    fn a_note_is_whole_and_of_its_operation() {
+        let mut sent = [0; 40];
+        super::super::fill_pattern(3, super::super::NOTE_START, &mut sent);
+        let note = ToldNote { len: 40, of: Some(3), placed: 40, bytes: Some(&sent) };
+        check_note(3, 40, Some(note)).unwrap();
+        check_note(3, 0, None).unwrap();
+        assert!(check_note(3, 40, None).unwrap_err().contains("without"));
+        assert!(check_note(3, 0, Some(note)).is_err());
+        let wrong = [
+            ToldNote { len: 39, ..note },
+            ToldNote { of: Some(4), ..note },
+            ToldNote { placed: 20, ..note },
+            ToldNote { bytes: Some(&sent[..20]), ..note },
+            ToldNote { bytes: Some(&[0; 40]), ..note },
+        ];
+        assert!(wrong.iter().all(|&note| check_note(3, 40, Some(note)).is_err()));
     }
 
     #[test]

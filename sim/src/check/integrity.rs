@@ -55,6 +55,15 @@ pub(super) fn check_message(
     ))
 }
 
+/// The bytes are those of the message's note.
+pub(super) fn check_note(message: MessageId, bytes: &[u8]) -> Result<(), String> {
+    let wrong = bytes.iter().zip(NOTE_START..).any(|(&byte, at)| byte != pattern(message, at));
+    match wrong {
+        true => Err(format!("the note of message {message} is not what was sent")),
+        false => Ok(()),
+    }
+}
+
 /// The bytes are those of the message.
 pub(super) fn check_bytes(message: MessageId, bytes: &[u8]) -> Result<(), String> {
     let wrong = bytes.iter().zip(0..).find(|&(&byte, at)| byte != pattern(message, at));
@@ -85,6 +94,8 @@ fn pattern(message: MessageId, at: u64) -> u8 {
     (word >> 56) as u8 ^ (word >> 29) as u8
 }
 
+/// Notes have other bytes than their messages, which are shorter.
+pub const NOTE_START: u64 = 1 << 48;
 /// Odd, with no pattern: digits of the golden ratio.
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 

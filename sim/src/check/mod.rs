@@ -33,7 +33,8 @@ use self::closing::Closing;
 use self::crashes::Crashes;
 use self::exactly_once::ExactlyOnce;
 use self::immediate::Immediates;
-pub use self::integrity::{fill_pattern, send_base};
+pub use self::immediate::ToldNote;
+pub use self::integrity::{NOTE_START, fill_pattern, send_base};
 use self::matching::Matching;
 use self::memory::Memory;
 pub use self::operations::Landing;
@@ -173,6 +174,8 @@ pub struct Checkers {
     /// Whether any operation was taken back.
     saw_cancels: bool,
     carries_bytes: bool,
+    /// Whether notes come with immediates.
+    sends_notes: bool,
     log: Log,
 }
 
@@ -195,6 +198,7 @@ impl Checkers {
             closing: Closing::default(),
             saw_cancels: false,
             carries_bytes: scenario.integrity,
+            sends_notes: scenario.workload.note.is_some_and(|note| note.0 > 0),
             log: Log::default(),
         }
     }

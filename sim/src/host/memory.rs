@@ -19,6 +19,8 @@ pub(super) struct Buffer {
     posted: bool,
     /// Whether that is one of those posted ahead.
     ahead: bool,
+    /// How much of a note was placed in it, in bytes.
+    pub(super) noted: u64,
     /// Bytes set aside, of a bounce buffer.
     reserved: u64,
 }
@@ -179,7 +181,7 @@ impl Bounces {
 
     pub(super) fn free(&mut self, number: u32) {
         let Some(buffer) = self.buffers.get_mut(number as usize) else { return };
-        buffer.message = None;
+        (buffer.message, buffer.noted) = (None, 0);
         if buffer.reserved > 0 {
             self.open -= 1;
             self.bytes -= std::mem::take(&mut buffer.reserved);

@@ -308,8 +308,8 @@ impl<T: Transport> Host<T> {
                 CoreEvent::TransferCompleted { token, result, .. } => {
                     self.transferred(world, token, result);
                 }
-                CoreEvent::Notified { peer, immediate, len, .. } => {
-                    self.notified(world, peer, immediate, len);
+                CoreEvent::Notified { peer, immediate, len, note, .. } => {
+                    self.notified(world, peer, (immediate, len), note);
                 }
                 CoreEvent::ListArrived { list, bounce, len } => {
                     self.serve_list(world, list, bounce, len);

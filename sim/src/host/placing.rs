@@ -3,7 +3,7 @@
 use usrd_proto::{Atomic, BounceCopy, BufferId, BufferRange, Destination, Placement, Token};
 
 use super::{Host, Transport};
-use crate::check::{Checker, Landing, Piece, fill_pattern, send_base};
+use crate::check::{Checker, Landing, NOTE_START, Piece, fill_pattern, send_base};
 use crate::digest::Kind;
 use crate::event::Event;
 use crate::fabric::PacketId;
@@ -69,6 +69,7 @@ impl<T: Transport> Host<T> {
                 let part = &list[from..list.len().min(from + payload.len())];
                 payload[..part.len()].copy_from_slice(part);
             }
+            Name::Note(message) => fill_pattern(message, NOTE_START + range.offset, payload),
             Name::Region(_) => {
                 // What READs find has never been written: it is theirs from the start.
                 if let Some(spot) = exposed.areas().find(self.id, range.offset) {
@@ -151,6 +152,11 @@ impl<T: Transport> Host<T> {
             }
             // Lists lie in their buffers from the start, and keep their place.
             Name::List(message) if payload.offset == placement.offset => message,
+            // So do notes.
+            Name::Note(message) if payload.offset == placement.offset => {
+                buffer.noted += payload.len;
+                message
+            }
             _ => return self.misplaced(world, placement),
         };
         world.traffic.note_progress(world.now);

@@ -4,22 +4,23 @@ use std::fmt::Display;
 
 use usrd_proto::wire::{decode_list, encode_list};
 use usrd_proto::{
-    Access, AtomicOp, AtomicRequest, Block, BounceId, BufferRange, CompletionLevel, InboundId,
-    Instant, Layout, Notice, PeerId, ReadRequest, RegionAddress, RegionRequest, Token,
-    TransferFailure, WriteRequest,
+    Access, AtomicOp, AtomicRequest, Block, BounceId, BufferRange, InboundId, Instant, Layout,
+    Note, Notice, PeerId, ReadRequest, RegionAddress, RegionRequest, Token, TransferFailure,
+    WriteRequest,
 };
 
 use super::{Host, Transport};
-use crate::check::{Checker, send_base};
+use crate::check::{Checker, ToldNote, send_base};
 use crate::digest::Kind;
 use crate::event::Event;
 use crate::memory::{
-    Areas, Scatter, immediate_of, list_buffer, message_buffer, message_of_immediate, operand_of,
+    Areas, Scatter, immediate_of, list_buffer, message_buffer, message_of_immediate, note_buffer,
+    operand_of,
 };
 use crate::time::Time;
 use crate::traffic::MessageId;
 use crate::workload::{FlowSpec, OperationKey};
-use crate::world::World;
+use crate::world::{HostSettings, World};
 
 impl<T: Transport> Host<T> {
     /// Hands an operation to the endpoint.
@@ -32,7 +33,7 @@ impl<T: Transport> Host<T> {
     ) -> Result<(), String> {
         let now = self.clock.reads(world.now);
         if spec.operation.kind == OperationKey::Notify {
-            return self.notify(now, peer, message, world.options.level);
+            return self.notify(now, peer, message, &world.options);
         }
         let told = world.exposed.told(spec.dst);
         let (address, registration) =
@@ -53,11 +54,11 @@ impl<T: Transport> Host<T> {
         now: Instant,
         peer: PeerId,
         message: MessageId,
-        level: CompletionLevel,
+        &HostSettings { level, note_len, .. }: &HostSettings,
     ) -> Result<(), String> {
         let local = BufferRange { buffer: message_buffer(message), offset: 0, len: 0 };
         let layout = Layout::One { local, remote: RegionAddress::new(0, 0, 0) };
-        let notice = Some(Notice::immediate(immediate_of(message)));
+        let notice = Some(notice_of(message, note_len));
         let core = self.transport.core_mut().ok_or(NO_CORE)?;
         let request = WriteRequest { token: Token(message.into()), layout, level, notice };
         core.write(now, peer, request).map_err(text)
@@ -124,7 +125,7 @@ impl<T: Transport> Host<T> {
             }
         };
         let token = Token(message.into());
-        let notice = spec.operation.immediate.then(|| Notice::immediate(immediate_of(message)));
+        let notice = spec.operation.immediate.then(|| notice_of(message, world.options.note_len));
         let asked = if spec.pulls() {
             let list = list_of(&layout).map(|bytes| {
                 let (buffer, len) = (list_buffer(message), bytes.len() as u64);
@@ -206,7 +207,13 @@ impl<T: Transport> Host<T> {
     }
 
     /// The host is told of an operation on its memory.
-    pub(super) fn notified(&mut self, world: &mut World, peer: PeerId, immediate: u64, len: u64) {
+    pub(super) fn notified(
+        &mut self,
+        world: &mut World,
+        peer: PeerId,
+        (immediate, len): (u64, u64),
+        note: Option<Note>,
+    ) {
         self.take_notice(world);
         let known = world.traffic.message_count() as MessageId;
         let Some(message) = message_of_immediate(immediate).filter(|&message| message < known)
@@ -217,11 +224,23 @@ impl<T: Transport> Host<T> {
         let from = self.peers.host_of(peer);
         world.observer.message(world.now, Kind::Received, self.id, message);
         world.checkers.told(world.now, &world.traffic, message, (from, self.id, len));
+        self.check_note(world, message, note);
         let spec = *world.traffic.spec_of(message);
         if !spec.pulls() {
             self.write_is_here(world, message, &spec);
         }
         world.message_received(message);
+    }
+
+    /// What came with the immediate, while it is there.
+    fn check_note(&mut self, world: &mut World, message: MessageId, note: Option<Note>) {
+        let carries = world.fabric.packets.carries_bytes();
+        let note = note.map(|Note { bounce, len }| {
+            let held = self.bounces.get(bounce.0);
+            let bytes = carries.then_some(&held.bytes[..]);
+            ToldNote { len, of: held.message, placed: held.noted, bytes }
+        });
+        world.checkers.told_note(world.now, message, world.options.note_len, note);
     }
 
     /// The host's program takes what it is told, at once or when it comes to it.
@@ -281,6 +300,12 @@ impl<T: Transport> Host<T> {
             core.serve_list(self.clock.reads(world.now), list, blocks);
         }
     }
+}
+
+/// What the destination of an operation is told.
+const fn notice_of(message: MessageId, note_len: u64) -> Notice {
+    let note = BufferRange { buffer: note_buffer(message), offset: 0, len: note_len };
+    Notice { immediate: immediate_of(message), note }
 }
 
 fn list_of(layout: &Layout) -> Option<Vec<u8>> {

@@ -20,6 +20,7 @@ pub(crate) use self::areas::{message_of_operand, operand_of};
 pub use self::exposed::Exposed;
 pub(crate) use self::exposed::write;
 pub(crate) use self::names::{
-    Name, immediate_of, list_buffer, message_buffer, message_of_immediate, region_buffer,
+    Name, immediate_of, list_buffer, message_buffer, message_of_immediate, note_buffer,
+    region_buffer,
 };
 pub use self::scatter::Scatter;

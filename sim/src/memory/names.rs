@@ -11,6 +11,8 @@ pub(crate) enum Name {
     Message(MessageId),
     /// The list of blocks that an operation asks for.
     List(MessageId),
+    /// What the destination of an operation is told besides its immediate.
+    Note(MessageId),
     /// What a host exposes, under this registration.
     Region(u32),
 }
@@ -20,6 +22,7 @@ impl Name {
     pub(crate) const fn of(buffer: BufferId) -> Self {
         match buffer.0 {
             number if number & REGION > 0 => Self::Region(number & !REGION),
+            number if number & NOTE > 0 => Self::Note(number & !NOTE),
             number if number & LIST > 0 => Self::List(number & !LIST),
             message => Self::Message(message),
         }
@@ -32,6 +35,10 @@ pub(crate) const fn message_buffer(message: MessageId) -> BufferId {
 
 pub(crate) const fn list_buffer(message: MessageId) -> BufferId {
     BufferId(message | LIST)
+}
+
+pub(crate) const fn note_buffer(message: MessageId) -> BufferId {
+    BufferId(message | NOTE)
 }
 
 pub(crate) const fn region_buffer(registration: u32) -> BufferId {
@@ -49,6 +56,7 @@ pub(crate) fn message_of_immediate(immediate: u64) -> Option<MessageId> {
 }
 
 /// Messages are fewer than that.
+const NOTE: u32 = 1 << 29;
 const LIST: u32 = 1 << 30;
 const REGION: u32 = 1 << 31;
 /// No number that anything else has.
@@ -62,6 +70,7 @@ mod tests {
     fn numbers_tell_what_they_name() {
         assert_eq!(Name::of(message_buffer(7)), Name::Message(7));
         assert_eq!(Name::of(list_buffer(7)), Name::List(7));
+        assert_eq!(Name::of(note_buffer(7)), Name::Note(7));
         assert_eq!(Name::of(region_buffer(7)), Name::Region(7));
         assert_eq!(message_of_immediate(immediate_of(7)), Some(7));
         assert_eq!(message_of_immediate(7), None);

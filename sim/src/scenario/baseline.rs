@@ -73,7 +73,7 @@ impl Scenario {
     }
 
     /// Keys that only the core knows, and whether they are used.
-    fn keys_of_the_core(&self) -> [(&'static str, bool); 22] {
+    fn keys_of_the_core(&self) -> [(&'static str, bool); 23] {
         let core = &self.core;
         [
             ("core.spray", core.spray.is_some()),
@@ -97,6 +97,7 @@ impl Scenario {
             ("workload.pairs", self.workload.names_services()),
             ("core.expire_after", core.expire_after.is_some()),
             ("workload.many", self.workload.many.is_some()),
+            ("workload.note", self.workload.note.is_some()),
             ("workload.cancel", self.workload.cancel.is_some()),
             ("workload.operation", !self.workload.operation().kind.is_message()),
         ]

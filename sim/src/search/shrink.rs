@@ -346,7 +346,8 @@ fn faults_of<'a>(table: &'a mut Table, list: &str) -> impl Iterator<Item = &'a m
 }
 
 /// Keys of the workload that mean something to every kind.
-const COMMON_KEYS: [&str; 5] = ["cancel", "completion", "many", "outstanding", "posted_receives"];
+const COMMON_KEYS: [&str; 6] =
+    ["cancel", "completion", "many", "note", "outstanding", "posted_receives"];
 /// More would take too long to go through.
 const MOST_PACKETS: usize = 2_000;
 /// A list that a person reads; beyond this the odds say more.

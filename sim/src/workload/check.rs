@@ -1,5 +1,7 @@
 //! Whether the traffic of a scenario makes sense. Each check names the key at fault.
 
+use usrd_proto::MAX_NOTE_BYTES;
+
 use super::{CompletionKey, Pair, SizeCdf, Workload, WorkloadKind};
 use crate::memory::Areas;
 use crate::scenario::{Check, Fault, Scenario, ServiceKey, require};
@@ -14,6 +16,8 @@ impl Scenario {
         })?;
         let few = workload.many.is_none_or(|many| many.get() <= MOST_SHARERS);
         require(few, "workload.many", || format!("must be at most {MOST_SHARERS}"))?;
+        let short = workload.note.is_none_or(|note| note.0 <= MAX_NOTE_BYTES);
+        require(short, "workload.note", || format!("has at most {MAX_NOTE_BYTES} bytes"))?;
         workload.check_keys()?;
         let neither = workload.file.is_none() && workload.csv.is_none();
         require(workload.kind != WorkloadKind::Trace || !neither, "workload.file", || {

@@ -35,6 +35,8 @@ pub struct Workload {
     pub vector: Option<u32>,
     /// Whether the destination of an operation is told of it; by default not.
     pub immediate: Option<bool>,
+    /// How long a note comes with the immediate of an operation; by default none does.
+    pub note: Option<Bytes>,
     /// How many of all messages and operations are taken back while they are under way.
     pub cancel: Option<Probability>,
     /// Flows one by one: all there are (`pairs`), or besides the pattern's.

@@ -9,7 +9,7 @@ use usrd_proto::{
 };
 use usrd_sim::host::Transport;
 
-use super::shared;
+use super::{operations, shared};
 
 /// What is wrong with a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,10 @@ pub(crate) enum Defect {
     KeepsCutOff,
     /// Says that the peer has left when it was closed on this side.
     BlamesTheOther,
+    /// Says of every note that it is shorter.
+    CutsNotes,
+    /// Tells of another note than has come.
+    GivesAnotherNote,
     /// Of messages that share a buffer, has each but the first begin in the one before, and says so.
     PlacesOverOthers,
     /// Says of each but the first that it does.
@@ -120,6 +124,7 @@ impl Broken {
 
     fn spoil_event(&mut self, mut event: Event) -> Option<Event> {
         shared::spoil_event(self.defect, &mut event);
+        operations::spoil_note(self.defect, &mut event);
         match (self.defect, event) {
             (Defect::DeliversTwice, Event::RecvCompleted { .. }) if self.nth(10) => {
                 self.held = Some(event);

@@ -1,11 +1,23 @@
 //! Hosts that do wrong by the memory of others.
 
+use usrd_proto::{BounceId, Event, Note};
 use usrd_sim::check::Checker;
-use usrd_sim::units::Probability;
+use usrd_sim::units::{Bytes, Probability};
 use usrd_sim::{Report, Scenario, Status};
 
 use super::host::Defect;
 use super::{is_caught, run_in};
+
+/// Does wrong by what comes with an immediate.
+pub(crate) fn spoil_note(defect: Defect, event: &mut Event) {
+    if let Event::Notified { note: Some(Note { bounce, len }), .. } = event {
+        match defect {
+            Defect::CutsNotes => *len -= 1,
+            Defect::GivesAnotherNote => *bounce = BounceId(bounce.0.saturating_sub(1)),
+            _ => {}
+        }
+    }
+}
 
 /// Flows to host 1, of which some packets come twice, and late.
 fn run(flow: &str, more: &str, defect: Defect) -> Report {
@@ -77,6 +89,24 @@ fn an_immediate_before_its_data_is_caught() {
 #[test]
 fn an_immediate_that_comes_twice_is_caught() {
     assert_caught(WRITES, "", Defect::TellsTwice, Checker::Immediate);
+}
+
+#[test]
+fn notes_that_are_cut_or_of_others_are_caught() {
+    let notifications = "operation = \"notify\", messages = 200, size = \"8B\"";
+    for flow in [WRITES, notifications] {
+        let run = |defect| {
+            let mut scenario = scenario(flow, "");
+            scenario.workload.note = Some(Bytes(4_096));
+            run_in(&scenario, defect)
+        };
+        let report = run(Defect::None);
+        assert_eq!(report.status, Status::Ok, "{report}");
+        for defect in [Defect::CutsNotes, Defect::GivesAnotherNote] {
+            let report = run(defect);
+            assert!(is_caught(&report, Checker::Immediate), "{defect:?}: {report}");
+        }
+    }
 }
 
 #[test]

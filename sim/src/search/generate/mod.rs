@@ -137,6 +137,7 @@ mod tests {
             "operation = \"tagged\"",
             "cancel = ",
             "many = ",
+            "note = ",
             "expire_after = ",
             "operation = \"fadd\"",
             "operation = \"cas\"",

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use usrd_proto::MAX_NOTE_BYTES;
+
 use super::dice::Dice;
 use super::operation::Operation;
 
@@ -23,6 +25,9 @@ pub(super) fn workload(text: &mut String, dice: &mut Dice, transport: &str, host
     }
     if dice.seldom() {
         let _ = writeln!(text, "many = {}", dice.between(1, 9));
+    }
+    if dice.seldom() {
+        let _ = writeln!(text, "note = \"{}B\"", dice.between(0, MAX_NOTE_BYTES));
     }
     let messages = dice.between(1, 40);
     let size = if ud { dice.between(1, mtu) } else { dice.size(mtu) };
