@@ -237,7 +237,7 @@ fn run(steps: &[Step], seed: u64, hostile: bool, bounce_bytes: u64) {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        rng_seed: RngSeed::Fixed(5), cases: 128, ..ProptestConfig::default()
+        rng_seed: RngSeed::Fixed(5), cases: 500, ..ProptestConfig::default()
     })]
 
     #[test]
