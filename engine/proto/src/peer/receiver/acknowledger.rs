@@ -140,7 +140,11 @@ impl Acknowledger {
         window: &RecvWindow,
         paths: &mut PathArrivals,
     ) -> bool {
-        let Some(trigger) = self.trigger else { return false };
+        let Some(trigger) = self.trigger else {
+            // There is nothing to acknowledge; whatever was to be told goes with the first ACK.
+            self.due.0 = Instant::NEVER;
+            return false;
+        };
         ack.cumulative = window.next_expected().wire();
         self.totals.number = self.totals.number.wrapping_add(1);
         ack.number = self.totals.number;
@@ -245,5 +249,18 @@ mod tests {
         let later = now.plus_nanos(1);
         acknowledger.on_accepted(later, (Psn::new(1), false), 100, &config.ack, &times);
         assert_eq!(acknowledger.due(), now.plus_nanos(times.ack_delay_ns), "of the first of them");
+    }
+
+    /// News of credit before anything has arrived keeps nobody busy: there is nothing to say it in.
+    #[test]
+    fn without_an_arrival_nothing_stays_due() {
+        let now = Instant::from_nanos(1_000);
+        let mut acknowledger = Acknowledger::default();
+        acknowledger.at_once(now);
+        let address = crate::wire::Address { context: 1, tag: 2 };
+        let (window, mut paths) = (RecvWindow::new(64), PathArrivals::default());
+        let mut ack = Ack::new(address, 0, 0);
+        assert!(!acknowledger.fill(now, &mut ack, &window, &mut paths));
+        assert_eq!(acknowledger.due(), Instant::NEVER);
     }
 }
