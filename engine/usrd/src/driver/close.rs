@@ -147,7 +147,10 @@ impl Driver {
     }
 
     fn refuse_submissions(&mut self, report: &mut ShutdownReport) {
-        while let Some(Submission { to, operation }) = self.next_submission(usize::MAX) {
+        // None is begun, so nothing is looked ahead for: after a panic, the core is not to be asked.
+        while let Some(Submission { to, operation }) =
+            self.taken.pop_front().or_else(|| self.shared.take_submission())
+        {
             if let Operation::Deregister { region, context } = operation {
                 self.deregister(region, context, to);
                 continue;
